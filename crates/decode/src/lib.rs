@@ -22,8 +22,12 @@ pub struct Limits {
     pub input_bytes: u64,
     /// Distinct stacks kept; further ones are counted as problems.
     pub stacks: usize,
+    /// Decompressed bytes of one profile, which is decoded as a whole.
+    pub profile_bytes: u64,
     /// Frames kept of one stack.
     pub frames: usize,
+    /// Frames kept of all distinct stacks together; stacks past it are counted as problems.
+    pub total_frames: usize,
     /// Goroutine identities kept per snapshot.
     pub identities: usize,
     /// Problems kept per snapshot.
@@ -34,8 +38,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             input_bytes: 16 << 30,
+            profile_bytes: 256 << 20,
             stacks: 200_000,
             frames: 4096,
+            total_frames: 8 << 20,
             identities: 262_144,
             problems: 100,
         }

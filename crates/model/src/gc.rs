@@ -41,3 +41,72 @@ pub struct GcTrace {
     /// Collections that were merged or left out to bound memory.
     pub elided: u64,
 }
+
+/// Which number of a collection a trend is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Live heap after marking, in MB.
+    LiveHeap,
+    /// Live objects; Go 1.2 to 1.4.
+    Objects,
+    /// Stacks, in MB; Go 1.18 and later. Stacks grow when goroutines accumulate.
+    Stacks,
+}
+
+/// A slope with its 95 % confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slope {
+    /// The estimate (Theil-Sen: the median of the slopes of all pairs).
+    pub estimate: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+/// What a trend amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Growth {
+    /// Too few collections, or too short a time, to say anything.
+    TooShort,
+    /// No growth that a leak would explain.
+    Steady,
+    /// Grows steadily, significantly and materially up to the end of the log.
+    LeakLike,
+}
+
+/// The trend of one measure over the judged part of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasureTrend {
+    /// What was measured.
+    pub measure: Measure,
+    /// The verdict on this measure.
+    pub growth: Growth,
+    /// Growth per collection, in the measure's unit.
+    pub per_collection: Slope,
+    /// Growth per hour; `None` where the log has no times.
+    pub per_hour: Option<Slope>,
+    /// Median over the judged part.
+    pub median: f64,
+    /// What the estimated slope adds up to from the first to the last judged collection.
+    pub total: f64,
+    /// Two-sided p-value of the Mann-Kendall test: how likely such an order would be without a trend.
+    pub p_value: f64,
+    /// Points that were judged.
+    pub points: usize,
+}
+
+/// What a log says about memory, as judged by `trend`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trend {
+    /// The verdict: the worst of the measures.
+    pub growth: Growth,
+    /// One or two sentences for people, with the slope.
+    pub message: String,
+    /// The measures that the log has, in the order of [`Measure`].
+    pub measures: Vec<MeasureTrend>,
+    /// Indices into [`GcTrace::collections`] at which a process starts (the first is 0).
+    pub starts: Vec<usize>,
+    /// The judged part, as indices into [`GcTrace::collections`]: the longest run of one process, without its warm-up.
+    pub judged: std::ops::Range<usize>,
+}
