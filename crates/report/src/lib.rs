@@ -6,6 +6,13 @@ use gorphan_model::diff::SiteChange;
 use gorphan_model::gc::GcTrace;
 use gorphan_model::{Finding, Group, Problem, Snapshot};
 
+mod clean;
+mod github;
+mod html;
+mod place;
+#[cfg(test)]
+mod testing;
+
 /// The program's name in reports.
 pub const TOOL: &str = "gorphan";
 
@@ -91,10 +98,37 @@ pub enum Format {
     Markdown,
 }
 
+impl Format {
+    /// Every format, in the order in which help texts name them.
+    pub const ALL: [Self; 7] = [
+        Self::Terminal,
+        Self::Json,
+        Self::Sarif,
+        Self::Html,
+        Self::Pprof,
+        Self::Github,
+        Self::Markdown,
+    ];
+
+    /// The word for `--format`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Html => "html",
+            Self::Pprof => "pprof",
+            Self::Github => "github",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
 /// Reads the lines of a source file, for snippets: given a file name as a stack shows it, its text if it is at hand.
 pub type SourceLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// What a renderer may use.
+/// What a renderer may use. Build it with `..Style::default()`, so that further fields do no harm.
+#[derive(Clone, Copy)]
 pub struct Style<'a> {
     /// ANSI colours.
     pub colour: bool,
@@ -102,6 +136,26 @@ pub struct Style<'a> {
     pub width: Option<usize>,
     /// Source text for snippets.
     pub source: &'a SourceLookup<'a>,
+    /// Show the whole stack of every group, not of the findings alone.
+    pub stacks: bool,
+    /// Draw with ASCII alone.
+    pub ascii: bool,
+    /// The working directory: files under it are named relative to it, as SARIF and GitHub want.
+    pub root: Option<&'a str>,
+}
+
+impl Default for Style<'_> {
+    /// Plain text of any width, without snippets.
+    fn default() -> Self {
+        Self {
+            colour: false,
+            width: None,
+            source: &|_| None,
+            stacks: false,
+            ascii: false,
+            root: None,
+        }
+    }
 }
 
 /// Why nothing was rendered.
@@ -111,7 +165,7 @@ pub enum Error {
     #[error("cannot write the report: {0}")]
     Io(#[from] io::Error),
     /// The document has no such format.
-    #[error("a {document} report has no {format} format; it has {has}")]
+    #[error("{document} has no {format} format; it has {has}")]
     Unsupported {
         /// The command.
         document: &'static str,
@@ -122,15 +176,71 @@ pub enum Error {
     },
 }
 
+impl Document<'_> {
+    /// The command that makes it.
+    pub fn command(&self) -> &'static str {
+        match self {
+            Self::Inspect(_) => "inspect",
+            Self::Diff(_) => "diff",
+            Self::GcTrace(_) => "gctrace",
+        }
+    }
+
+    fn unsupported(&self, format: Format) -> Error {
+        Error::Unsupported {
+            document: self.command(),
+            format: format.as_str(),
+            has: match self {
+                Self::Inspect(_) => "terminal, json, sarif, html, pprof, github, markdown",
+                Self::Diff(_) => "terminal, json, sarif, html, github, markdown",
+                Self::GcTrace(_) => "terminal, json, html, markdown",
+            },
+        }
+    }
+}
+
 /// Writes `document` in `format`.
 ///
 /// # Errors
 /// When writing fails, or the document has no such format.
 pub fn render(
-    _document: &Document<'_>,
-    _format: Format,
-    _style: &Style<'_>,
-    _out: &mut dyn Write,
+    document: &Document<'_>,
+    format: Format,
+    style: &Style<'_>,
+    out: &mut dyn Write,
 ) -> Result<(), Error> {
-    Ok(())
+    match format {
+        Format::Github => github::render(document, style, out),
+        Format::Html => html::render(document, style, out),
+        Format::Terminal | Format::Json | Format::Sarif | Format::Pprof | Format::Markdown => {
+            Err(document.unsupported(format))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_a_document_lacks_names_those_it_has() {
+        let sample = testing::sample_report();
+        for (document, lacking) in [
+            (sample.diff(), vec![Format::Pprof]),
+            (
+                sample.gctrace(),
+                vec![Format::Sarif, Format::Pprof, Format::Github],
+            ),
+        ] {
+            for format in lacking {
+                let error = render(&document, format, &Style::default(), &mut Vec::new());
+                let text = error.expect_err("it has no such format").to_string();
+                let has = text.split_once("; it has ").expect("names the others").1;
+                assert!(
+                    has.contains("terminal") && !has.contains(format.as_str()),
+                    "{text}"
+                );
+            }
+        }
+    }
 }

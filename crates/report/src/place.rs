@@ -1,0 +1,65 @@
+//! File names as reports show them.
+
+/// The file relative to `root`, with `/` between its parts, when it stands under `root`; `None` when it does not.
+pub(crate) fn under_root(file: &str, root: Option<&str>) -> Option<String> {
+    let root = slashes(root?);
+    let root = root.strip_suffix('/').unwrap_or(&root);
+    let file = slashes(file);
+    let rest = file.strip_prefix(root)?.strip_prefix('/')?;
+    let climbs = rest.split('/').any(|part| part == "..");
+    (!rest.is_empty() && !climbs).then(|| rest.to_owned())
+}
+
+/// `file:line`, relative to `root` where it can be; the file alone where the line is unknown, `?` where the file is.
+#[allow(dead_code)] // its callers come next
+pub(crate) fn place(file: &str, line: u32, root: Option<&str>) -> String {
+    if file.is_empty() {
+        return "?".to_owned();
+    }
+    let file = under_root(file, root).unwrap_or_else(|| file.to_owned());
+    match line {
+        0 => file,
+        line => format!("{file}:{line}"),
+    }
+}
+
+/// Backslashes become slashes in a Windows path (`C:\a`), and only there: elsewhere a backslash is part of a name.
+pub(crate) fn slashes(path: &str) -> String {
+    let mut start = path.chars();
+    let drive = start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.next() == Some(':');
+    if drive || path.starts_with("\\\\") {
+        path.replace('\\', "/")
+    } else {
+        path.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_under_the_root_become_relative() {
+        for (file, root, shown) in [
+            ("/src/a/b.go", Some("/src"), Some("a/b.go")),
+            ("/src/a/b.go", Some("/src/"), Some("a/b.go")),
+            ("/src/a.go", Some("/"), Some("src/a.go")),
+            (r"C:\src\a\b.go", Some(r"C:\src"), Some("a/b.go")),
+            ("C:/src/a/b.go", Some(r"C:\src"), Some("a/b.go")),
+            ("/srcs/a.go", Some("/src"), None),
+            ("/src/../etc/a.go", Some("/src"), None),
+            ("/src", Some("/src"), None),
+            ("/src/a.go", None, None),
+            ("", Some("/src"), None),
+        ] {
+            assert_eq!(under_root(file, root).as_deref(), shown, "{file} {root:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_says_what_is_known() {
+        assert_eq!(place("/src/a.go", 7, Some("/src")), "a.go:7");
+        assert_eq!(place("/src/a.go", 0, None), "/src/a.go");
+        assert_eq!(place("", 7, None), "?");
+    }
+}
