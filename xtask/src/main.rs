@@ -1,2 +1,160 @@
-//! placeholder
-fn main() {}
+//! Chores of the project: `cargo xtask COMMAND`.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo          build everything once, then inspect the dump of a real leaking service
+  test          all tests (the same build as demo); needs Go, or pip to fetch it
+  ci            fmt, clippy, tests, documentation, tidy: what a change must pass
+  tidy          the house rules that no compiler checks
+  bench         decoding side by side with its peers; needs Go and the module proxy
+  fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
+  cross         compile for macOS and Windows; needs the targets and cargo-zigbuild
+";
+
+/// What a chore ends with: the reason it failed, for people.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["demo"] => demo(),
+        ["test", rest @ ..] => test(rest),
+        ["ci"] => ci(),
+        ["tidy"] => tidy::run(&root()),
+        ["bench"] => bench::run_all(&root()),
+        ["fuzz", seconds] => fuzz(seconds),
+        ["cross"] => cross(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+fn cargo(args: &[&str]) -> Outcome {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    run(Command::new(cargo).args(args).current_dir(root()))
+}
+
+/// Runs a command, showing what it prints.
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    let shown = format!("{command:?}");
+    eprintln!("$ {shown}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{shown}: {status}")),
+        Err(error) => Err(format!("cannot run {shown}: {error}")),
+    }
+}
+
+/// Runs a command and returns what it printed.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let shown = format!("{command:?}");
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot run {shown}: {error}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{shown}: {}\n{errors}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Building with the tests' own features makes `demo` and `test` share one build.
+fn build() -> Outcome {
+    cargo(&["build", "--quiet", "--workspace", "--all-targets"])
+}
+
+fn demo() -> Outcome {
+    build()?;
+    let binary = root()
+        .join("target/debug")
+        .join(format!("gorphan{}", std::env::consts::EXE_SUFFIX));
+    run(Command::new(binary).current_dir(root()).args([
+        "inspect",
+        "--fail-on",
+        "never",
+        "fixtures/captured/go1.26.8/mixed-service.dump",
+    ]))
+}
+
+fn test(rest: &[&str]) -> Outcome {
+    let mut args = vec!["test", "--workspace"];
+    args.extend(rest);
+    cargo(&args)
+}
+
+fn ci() -> Outcome {
+    cargo(&["fmt", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    test(&[])?;
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    run(Command::new(cargo)
+        .args(["doc", "--quiet", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .current_dir(root()))?;
+    tidy::run(&root())
+}
+
+fn fuzz(seconds: &str) -> Outcome {
+    let listed = output(
+        Command::new("cargo")
+            .args(["+nightly", "fuzz", "list"])
+            .current_dir(root()),
+    )?;
+    for target in listed.split_whitespace() {
+        let corpus = format!("fuzz/corpus/{target}");
+        std::fs::create_dir_all(root().join(&corpus)).map_err(|e| format!("{corpus}: {e}"))?;
+        let seeds = format!("fuzz/seeds/{target}");
+        let limit = format!("-max_total_time={seconds}");
+        let mut command = Command::new("cargo");
+        command.args(["+nightly", "fuzz", "run", target, &corpus, &seeds]);
+        command.args(["--", &limit, "-rss_limit_mb=512", "-max_len=65536"]);
+        run(command.current_dir(root()))?;
+    }
+    Ok(())
+}
+
+/// `cargo-zigbuild` brings a C compiler for every target, which two of the libraries need.
+fn cross() -> Outcome {
+    for target in ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"] {
+        let mut command = Command::new("cargo");
+        command.args([
+            "zigbuild",
+            "--quiet",
+            "--package",
+            "gorphan",
+            "--lib",
+            "--bins",
+        ]);
+        run(command.args(["--target", target]).current_dir(root()))?;
+    }
+    Ok(())
+}

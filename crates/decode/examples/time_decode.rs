@@ -1,0 +1,34 @@
+//! Times decoding a file, reading included: `time_decode FILE RUNS` prints "median seconds, goroutines, peak resident
+//! KiB". `cargo xtask bench` sets this beside other projects' parsers.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::time::Instant;
+
+use gorphan_decode::{Options, read};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let file = args.next().ok_or("usage: time_decode FILE RUNS")?;
+    let runs: usize = args.next().ok_or("usage: time_decode FILE RUNS")?.parse()?;
+    let mut seconds = Vec::with_capacity(runs);
+    let mut goroutines = 0;
+    for _ in 0..runs {
+        let start = Instant::now();
+        let snapshots = read(File::open(&file)?, &Options::default())?;
+        seconds.push(start.elapsed().as_secs_f64());
+        goroutines = snapshots.iter().map(|snapshot| snapshot.goroutines()).sum();
+    }
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds.get(runs / 2).ok_or("RUNS must be at least 1")?;
+    println!("{median} {goroutines} {}", peak_kib());
+    Ok(())
+}
+
+/// Linux only; 0 elsewhere.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|rest| rest.split_whitespace().next());
+    number.and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
