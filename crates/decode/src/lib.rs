@@ -2,6 +2,8 @@
 //!
 //! [`read`] detects what the input is and streams it; memory grows with distinct stacks, not with goroutines.
 
+#![forbid(unsafe_code)]
+
 mod error;
 pub mod gctrace;
 mod input;

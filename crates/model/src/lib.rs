@@ -3,6 +3,8 @@
 //! Nothing here reads a clock, a file or a socket. Decoders build [`Snapshot`]s, [`group::group`] turns one into
 //! [`Group`]s by blocked site, [`verdict::judge`] gives each a [`Verdict`] with its [`Evidence`], and reports show them.
 
+#![forbid(unsafe_code)]
+
 pub mod code;
 pub mod diff;
 pub mod finding;

@@ -1,5 +1,7 @@
 //! What is told: one document, many renderers. Pure: writes to a writer that the caller gives.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, Write};
 
 use gorphan_model::diff::SiteChange;
