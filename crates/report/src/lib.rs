@@ -5,15 +5,18 @@
 use std::io::{self, Write};
 
 use gorphan_model::diff::SiteChange;
-use gorphan_model::gc::GcTrace;
+use gorphan_model::gc::{GcTrace, Trend};
 use gorphan_model::{Finding, Group, Problem, Snapshot};
 
 mod clean;
 mod github;
 mod html;
+mod json;
 mod place;
 #[cfg(test)]
 mod testing;
+#[allow(dead_code)] // the other renderers come next
+mod words;
 
 /// The program's name in reports.
 pub const TOOL: &str = "gorphan";
@@ -75,6 +78,8 @@ pub struct GcTraceReport<'a> {
     pub target: TargetInfo,
     /// Its collections.
     pub trace: &'a GcTrace,
+    /// What they amount to.
+    pub trend: &'a Trend,
 }
 
 /// What to render.
@@ -213,8 +218,9 @@ pub fn render(
 ) -> Result<(), Error> {
     match format {
         Format::Github => github::render(document, style, out),
+        Format::Json => json::render(document, style, out),
         Format::Html => html::render(document, style, out),
-        Format::Terminal | Format::Json | Format::Sarif | Format::Pprof | Format::Markdown => {
+        Format::Terminal | Format::Sarif | Format::Pprof | Format::Markdown => {
             Err(document.unsupported(format))
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gorphan_model::diff::{Change, IdentityChange, SiteChange};
-use gorphan_model::gc::{Collection, GcTrace};
+use gorphan_model::gc::{Collection, GcTrace, Growth, Measure, MeasureTrend, Slope, Trend};
 use gorphan_model::group::Site;
 use gorphan_model::verdict::{Dismissal, DismissedBy};
 use gorphan_model::{
@@ -45,6 +45,7 @@ pub(crate) struct Fixture {
     pub(crate) problems: Vec<Problem>,
     pub(crate) changes: Vec<SiteChange>,
     pub(crate) trace: GcTrace,
+    pub(crate) trend: Trend,
 }
 
 impl Fixture {
@@ -82,6 +83,7 @@ impl Fixture {
                 ..target("gc.log", 0)
             },
             trace: &self.trace,
+            trend: &self.trend,
         })
     }
 }
@@ -108,6 +110,7 @@ pub(crate) fn sample_quiet() -> Fixture {
         problems: Vec::new(),
         changes: Vec::new(),
         trace: GcTrace::default(),
+        trend: trend(),
     }
 }
 
@@ -140,6 +143,7 @@ pub(crate) fn sample_report() -> Fixture {
             },
         ],
         trace: trace(),
+        trend: trend(),
     }
 }
 
@@ -483,6 +487,66 @@ fn trace() -> GcTrace {
         other_lines: 7,
         elided: 0,
     }
+}
+
+fn trend() -> Trend {
+    let slope = |estimate: f64| Slope {
+        estimate,
+        low: estimate * 0.9,
+        high: estimate * 1.1,
+    };
+    let measure = |measure, growth, per_collection: f64| MeasureTrend {
+        measure,
+        growth,
+        per_collection: slope(per_collection),
+        per_hour: Some(slope(per_collection * 240.0)),
+        median: 100.0,
+        total: per_collection * 37.0,
+        p_value: 0.000_01,
+        points: 38,
+    };
+    Trend {
+        growth: Growth::LeakLike,
+        message: "The live heap grows by 720 MB an hour to the end of the log.".to_owned(),
+        measures: vec![
+            measure(Measure::LiveHeap, Growth::LeakLike, 3.0),
+            measure(Measure::Stacks, Growth::Steady, 0.25),
+        ],
+        starts: vec![0],
+        judged: 2..40,
+    }
+}
+
+/// The same site as a profile shows it: no numbers, states, waits or creators.
+pub(crate) fn sample_profile() -> Fixture {
+    let mut fixture = sample_report();
+    fixture.snapshot.format = Format::Protobuf;
+    fixture.snapshot.profile = ProfileKind::GoroutineLeak;
+    fixture.snapshot.truncated = false;
+    for sample in &mut fixture.snapshot.samples {
+        sample.state = None;
+        sample.waits = None;
+        sample.locked_to_thread = None;
+        sample.identities = Identities {
+            known: Vec::new(),
+            elided: sample.count,
+        };
+        Arc::make_mut(&mut sample.stack).created_by = None;
+    }
+    for group in &mut fixture.groups {
+        group.state = None;
+        group.waits = None;
+        group.identities = Identities {
+            known: Vec::new(),
+            elided: group.count,
+        };
+        group.orphans = None;
+        group.creators = None;
+        group.created_by = None;
+        Arc::make_mut(&mut group.stack).created_by = None;
+    }
+    fixture.problems.clear();
+    fixture
 }
 
 /// Renders text and holds what is true of every text format: valid UTF-8 in which nothing acts but line feeds, and in

@@ -1,0 +1,241 @@
+//! The shape of the JSON report, version 1: `docs/json.md` tells what each field means. Fields are only ever added;
+//! anything else is a new version.
+
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    pub(super) version: u32,
+    pub(super) tool: Tool,
+    pub(super) target: Target<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<Target<'a>>,
+    pub(super) summary: Summary,
+    pub(super) groups: Vec<Group<'a>>,
+    pub(super) findings: Vec<Finding<'a>>,
+    pub(super) problems: Vec<Problem<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) changes: Option<Vec<Change<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trend: Option<Trend<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) collections: Option<Vec<Collection>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tool {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Target<'a> {
+    pub(super) kind: &'a str,
+    pub(super) name: &'a str,
+    pub(super) go_version: Option<&'a str>,
+    pub(super) taken_at: Option<jiff::Timestamp>,
+    pub(super) pause_seconds: Option<f64>,
+    pub(super) bytes_read: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Summary {
+    pub(super) goroutines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) goroutines_before: Option<u64>,
+    pub(super) groups: usize,
+    pub(super) findings: usize,
+    pub(super) truncated: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gctrace: Option<GcSummary>,
+}
+
+#[derive(Serialize)]
+pub(super) struct GcSummary {
+    pub(super) collections: usize,
+    pub(super) collections_elided: u64,
+    pub(super) other_lines: u64,
+    pub(super) growth: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Site<'a> {
+    pub(super) operation: &'static str,
+    pub(super) function: &'a str,
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Frame<'a> {
+    pub(super) function: &'a str,
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct WaitMinutes {
+    pub(super) min: u32,
+    pub(super) max: u32,
+}
+
+#[derive(Serialize)]
+pub(super) struct Group<'a> {
+    pub(super) site: Site<'a>,
+    pub(super) state: Option<&'a str>,
+    pub(super) count: u64,
+    pub(super) wait_minutes: Option<WaitMinutes>,
+    pub(super) goroutines: Option<Vec<u64>>,
+    pub(super) goroutines_elided: Option<u64>,
+    pub(super) stack: Vec<Frame<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stack_elided: Option<StackElided>,
+    pub(super) created_by: Option<Frame<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) ancestors: Vec<Ancestor<'a>>,
+    pub(super) labels: std::collections::BTreeMap<&'a str, &'a str>,
+    pub(super) verdict: &'static str,
+    pub(super) retained_bytes: Option<u64>,
+    pub(super) evidence: Vec<Evidence<'a>>,
+    pub(super) pattern: Option<&'static str>,
+    pub(super) dismissed: Option<Dismissed<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct StackElided {
+    pub(super) at: usize,
+    pub(super) count: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Ancestor<'a> {
+    pub(super) stack: Vec<Frame<'a>>,
+    pub(super) created_by: Option<Frame<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Dismissed<'a> {
+    pub(super) by: &'static str,
+    pub(super) reason: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Evidence<'a> {
+    Threshold {
+        rule: &'a str,
+        count: u64,
+        threshold: u64,
+        share: f64,
+        reason: &'a str,
+    },
+    Growth {
+        before: u64,
+        after: u64,
+        stayed: Option<u64>,
+    },
+    RuntimeReported {
+        count: u64,
+    },
+}
+
+#[derive(Serialize)]
+pub(super) struct Finding<'a> {
+    pub(super) code: &'a str,
+    pub(super) verdict: &'static str,
+    pub(super) operation: &'static str,
+    pub(super) function: &'a str,
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+    pub(super) column: Option<u32>,
+    pub(super) count: u64,
+    pub(super) retained_bytes: Option<u64>,
+    pub(super) message: &'a str,
+    pub(super) help: &'a str,
+    pub(super) evidence: Vec<Evidence<'a>>,
+    /// Filled by the source analysis, which does not report through this type yet: always empty.
+    pub(super) witness: [(); 0],
+    /// As `witness`: always null.
+    pub(super) fix: Option<()>,
+    pub(super) pattern: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Problem<'a> {
+    pub(super) message: &'a str,
+    pub(super) line: Option<u64>,
+    pub(super) address: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Change<'a> {
+    pub(super) change: &'static str,
+    pub(super) before: u64,
+    pub(super) after: u64,
+    pub(super) verdict: &'static str,
+    pub(super) identity: Option<Identity<'a>>,
+    pub(super) group: Group<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Identity<'a> {
+    pub(super) stayed: u64,
+    pub(super) appeared: &'a [u64],
+    pub(super) appeared_elided: u64,
+    pub(super) vanished: &'a [u64],
+    pub(super) vanished_elided: u64,
+    pub(super) unknown: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Trend<'a> {
+    pub(super) growth: &'static str,
+    pub(super) message: &'a str,
+    pub(super) measures: Vec<Measure>,
+    pub(super) process_starts: &'a [usize],
+    pub(super) judged: Judged,
+}
+
+#[derive(Serialize)]
+pub(super) struct Judged {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct Measure {
+    pub(super) measure: &'static str,
+    pub(super) growth: &'static str,
+    pub(super) per_collection: Slope,
+    pub(super) per_hour: Option<Slope>,
+    pub(super) median: f64,
+    pub(super) total: f64,
+    pub(super) p_value: f64,
+    pub(super) points: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct Slope {
+    pub(super) estimate: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Collection {
+    pub(super) number: u64,
+    pub(super) at_seconds: Option<f64>,
+    pub(super) heap_before_mb: f64,
+    pub(super) heap_live_mb: f64,
+    pub(super) objects: Option<u64>,
+    pub(super) stacks_mb: Option<f64>,
+    pub(super) globals_mb: Option<f64>,
+    pub(super) goal_mb: Option<f64>,
+    pub(super) forced: bool,
+    pub(super) leak_check: bool,
+    pub(super) line: u64,
+}
