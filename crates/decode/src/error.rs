@@ -56,6 +56,18 @@ pub enum Error {
         /// How many layers are unpacked.
         limit: usize,
     },
+    /// The packed input gave nothing.
+    #[error(
+        "cannot unpack the {layer} input: it failed after {after_bytes} bytes ({error}); copy or capture it again"
+    )]
+    Unpack {
+        /// The compression.
+        layer: &'static str,
+        /// Bytes unpacked before.
+        after_bytes: u64,
+        /// What the unpacker said.
+        error: std::io::Error,
+    },
     /// A profile too damaged to give any goroutine.
     #[error("the profile is damaged at byte {offset}: {what}; capture it again")]
     Damaged {
