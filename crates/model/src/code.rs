@@ -3,6 +3,7 @@
 use crate::Operation;
 
 /// What a code means, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     /// As `GR1001`.
     pub id: &'static str,
@@ -12,10 +13,159 @@ pub struct Code {
     pub text: &'static str,
 }
 
+const fn code(id: &'static str, title: &'static str, text: &'static str) -> Code {
+    Code { id, title, text }
+}
+
 /// Every code, by id.
-pub const CODES: &[Code] = &[];
+pub const CODES: &[Code] = &[
+    code(
+        "GR1001",
+        "blocked in a channel send",
+        include_str!("code/GR1001.md"),
+    ),
+    code(
+        "GR1002",
+        "blocked in a channel receive",
+        include_str!("code/GR1002.md"),
+    ),
+    code(
+        "GR1003",
+        "blocked in a select",
+        include_str!("code/GR1003.md"),
+    ),
+    code(
+        "GR1004",
+        "sending to a nil channel",
+        include_str!("code/GR1004.md"),
+    ),
+    code(
+        "GR1005",
+        "receiving from a nil channel",
+        include_str!("code/GR1005.md"),
+    ),
+    code(
+        "GR1006",
+        "select without cases",
+        include_str!("code/GR1006.md"),
+    ),
+    code(
+        "GR1007",
+        "waiting for a mutex",
+        include_str!("code/GR1007.md"),
+    ),
+    code(
+        "GR1008",
+        "waiting for the write lock of an RWMutex",
+        include_str!("code/GR1008.md"),
+    ),
+    code(
+        "GR1009",
+        "waiting for the read lock of an RWMutex",
+        include_str!("code/GR1009.md"),
+    ),
+    code(
+        "GR1010",
+        "waiting for a WaitGroup",
+        include_str!("code/GR1010.md"),
+    ),
+    code(
+        "GR1011",
+        "waiting for a condition variable",
+        include_str!("code/GR1011.md"),
+    ),
+    code(
+        "GR1012",
+        "waiting for a semaphore",
+        include_str!("code/GR1012.md"),
+    ),
+    code("GR1013", "sleeping", include_str!("code/GR1013.md")),
+    code("GR1014", "waiting for I/O", include_str!("code/GR1014.md")),
+    code("GR1015", "in a system call", include_str!("code/GR1015.md")),
+    code("GR1016", "running", include_str!("code/GR1016.md")),
+    code("GR1017", "ready to run", include_str!("code/GR1017.md")),
+    code("GR1018", "any other state", include_str!("code/GR1018.md")),
+    code(
+        "GR1101",
+        "the live heap grows",
+        include_str!("code/GR1101.md"),
+    ),
+    code(
+        "GR1102",
+        "goroutine stacks grow",
+        include_str!("code/GR1102.md"),
+    ),
+];
+
+/// The code of a live heap that grows from collection to collection.
+pub const HEAP_GROWS: &str = "GR1101";
+/// The code of goroutine stacks that grow from collection to collection.
+pub const STACKS_GROW: &str = "GR1102";
 
 /// The code of findings about goroutines blocked in `operation`.
-pub fn for_operation(_operation: Operation) -> &'static str {
-    "GR1001"
+pub fn for_operation(operation: Operation) -> &'static str {
+    match operation {
+        Operation::ChanSend => "GR1001",
+        Operation::ChanReceive => "GR1002",
+        Operation::Select => "GR1003",
+        Operation::NilChanSend => "GR1004",
+        Operation::NilChanReceive => "GR1005",
+        Operation::SelectNoCases => "GR1006",
+        Operation::MutexLock => "GR1007",
+        Operation::RwMutexLock => "GR1008",
+        Operation::RwMutexRLock => "GR1009",
+        Operation::WaitGroup => "GR1010",
+        Operation::CondWait => "GR1011",
+        Operation::Semaphore => "GR1012",
+        Operation::Sleep => "GR1013",
+        Operation::IoWait => "GR1014",
+        Operation::Syscall => "GR1015",
+        Operation::Running => "GR1016",
+        Operation::Runnable => "GR1017",
+        Operation::Other => "GR1018",
+    }
+}
+
+/// The code by its id, in any case.
+pub fn find(id: &str) -> Option<&'static Code> {
+    CODES
+        .iter()
+        .find(|code| code.id.eq_ignore_ascii_case(id.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_a_code_of_its_own_with_a_text() {
+        let mut seen = std::collections::BTreeSet::new();
+        for operation in Operation::ALL {
+            let id = for_operation(operation);
+            assert!(find(id).is_some(), "{id} has no entry");
+            assert!(seen.insert(id), "{id} is used twice");
+        }
+        assert!(CODES.is_sorted_by_key(|code| code.id));
+        assert!(find("gr1101 ").is_some() && find("GR9999").is_none());
+    }
+
+    #[test]
+    fn texts_have_the_sections_that_explain_promises() {
+        for code in CODES {
+            assert!(
+                code.text.starts_with(&format!("# {}: ", code.id)),
+                "{} does not begin with its code",
+                code.id
+            );
+            for section in [
+                "## What it means",
+                "## Why it leaks",
+                "## Fix",
+                "## Dismiss",
+            ] {
+                assert!(code.text.contains(section), "{} lacks {section}", code.id);
+            }
+            assert!(code.text.ends_with('\n'));
+        }
+    }
 }

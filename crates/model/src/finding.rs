@@ -94,6 +94,123 @@ pub enum Pattern {
     EndlessLoop,
 }
 
+impl Pattern {
+    /// Every pattern, in the order of the documentation.
+    pub const ALL: [Self; 15] = [
+        Self::PrematureReturn,
+        Self::TimeoutAbandonedSender,
+        Self::NCast,
+        Self::RangeNeverClosed,
+        Self::NilChannel,
+        Self::NoReceiver,
+        Self::NoSender,
+        Self::LockNotReleased,
+        Self::WaitGroupMismatch,
+        Self::HttpBodyNotClosed,
+        Self::TickerOrSleepLoop,
+        Self::SelectNoCases,
+        Self::CondNeverSignalled,
+        Self::DeadSelect,
+        Self::EndlessLoop,
+    ];
+
+    /// The name in reports, as `premature-return`.
+    pub fn name(self) -> &'static str {
+        self.texts().0
+    }
+
+    /// What it is, to follow "looks like".
+    pub fn sentence(self) -> &'static str {
+        self.texts().1
+    }
+
+    /// The usual fix, in whole sentences.
+    pub fn help(self) -> &'static str {
+        self.texts().2
+    }
+
+    /// Name, sentence, fix.
+    fn texts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::PrematureReturn => (
+                "premature-return",
+                "a function that started a sender and returned before it received",
+                "Give the channel room for every value that may be sent (make(chan T, n)), or let the sender select on ctx.Done().",
+            ),
+            Self::TimeoutAbandonedSender => (
+                "timeout-abandoned-sender",
+                "a receiver that gave up at its deadline and left the sender behind",
+                "Give the channel room for one value (make(chan T, 1)), so that a late answer is dropped, not stuck.",
+            ),
+            Self::NCast => (
+                "n-cast",
+                "several senders of which only some answers were taken",
+                "Give the channel room for all senders (make(chan T, len(items))), or receive once for each of them.",
+            ),
+            Self::RangeNeverClosed => (
+                "range-never-closed",
+                "a loop over a channel that nobody closes",
+                "Close the channel when the last value is sent, in the sender (defer close(ch)), or end the loop on ctx.Done().",
+            ),
+            Self::NilChannel => (
+                "nil-channel",
+                "a channel variable that was never made",
+                "Make the channel before use. If it is ctx.Done(), the context can never be cancelled: pass one that can.",
+            ),
+            Self::NoReceiver => (
+                "no-receiver",
+                "a send that nobody receives",
+                "Make sure that a receiver outlives every sender, or let the sender select on ctx.Done().",
+            ),
+            Self::NoSender => (
+                "no-sender",
+                "a receive for which nobody sends",
+                "Send or close on every path, error paths included, or let the receiver select on ctx.Done().",
+            ),
+            Self::LockNotReleased => (
+                "lock-not-released",
+                "a lock that was taken and not given back",
+                "Unlock on every path (defer mu.Unlock()), and never wait for another goroutine while holding the lock.",
+            ),
+            Self::WaitGroupMismatch => (
+                "waitgroup-mismatch",
+                "a WaitGroup with more Add than Done",
+                "Call Add right before each go statement and defer Done first in the goroutine, or use wg.Go.",
+            ),
+            Self::HttpBodyNotClosed => (
+                "http-body-not-closed",
+                "HTTP responses whose body is neither read to its end nor closed",
+                "Call defer resp.Body.Close() as soon as err is nil, also where the body does not matter.",
+            ),
+            Self::TickerOrSleepLoop => (
+                "ticker-or-sleep-loop",
+                "a loop that sleeps and has no way to end",
+                "Replace the sleep by a select on a timer and ctx.Done(), and end the context when the work is over.",
+            ),
+            Self::SelectNoCases => (
+                "select-no-cases",
+                "a goroutine parked on purpose, for ever",
+                "Only main may need select {}; let other goroutines return, or wait for <-ctx.Done().",
+            ),
+            Self::CondNeverSignalled => (
+                "cond-never-signalled",
+                "a condition that nobody signals",
+                "Signal or Broadcast after every change of the condition, shutdown included.",
+            ),
+            Self::DeadSelect => (
+                "dead-select",
+                "a select loop whose channels are all dead",
+                "Add a case for <-ctx.Done() or a done channel that is closed when the owner goes.",
+            ),
+            Self::EndlessLoop => (
+                "endless-loop",
+                "a loop that never blocks and never ends",
+                "Check ctx.Err() or a done channel in the loop.",
+            ),
+        }
+    }
+}
+
 /// A place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {

@@ -1,0 +1,82 @@
+//! Background goroutines of the standard library and of well-known modules, from `benign.toml`.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::verdict::ignore::glob;
+use crate::{Group, Operation, symbol};
+
+/// The data file. Its tests hold it readable, so that the list is never empty by mistake.
+const LIST: &str = include_str!("benign.toml");
+
+static ENTRIES: LazyLock<Vec<Entry>> =
+    LazyLock::new(|| toml::from_str::<List>(LIST).map_or_else(|_| Vec::new(), |list| list.benign));
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    benign: Vec<Entry>,
+}
+
+/// One kind of background goroutine. Everything given must hold. Names are canonical; `*` stands for any text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Whose goroutine it is: an import path, or `std`.
+    pub module: String,
+    /// Any of these operations, in the words of the report; none means any.
+    #[serde(default)]
+    pub operation: Vec<String>,
+    /// Any function on the stack is one of these.
+    #[serde(default)]
+    pub function: Vec<String>,
+    /// The site's function is one of these.
+    #[serde(default)]
+    pub site: Vec<String>,
+    /// The function with the `go` statement is one of these.
+    #[serde(default)]
+    pub created_by: Vec<String>,
+    /// Goroutines up to which it is normal; none where there is one for each connection or request.
+    pub max_count: Option<u64>,
+    /// Why it waits there, for people.
+    pub reason: String,
+}
+
+impl Entry {
+    fn matches(&self, group: &Group) -> bool {
+        let operation = group.site.operation;
+        let any = |patterns: &[String], name: &str| {
+            let name = symbol::canonical(name);
+            patterns.iter().any(|pattern| glob(pattern, &name))
+        };
+        let frames = &group.stack.frames;
+        self.max_count.is_none_or(|max| group.count <= max)
+            && (self.operation.is_empty()
+                || self
+                    .operation
+                    .iter()
+                    .any(|word| Operation::parse(word) == Some(operation)))
+            && (self.site.is_empty() || any(&self.site, &group.site.function))
+            && (self.function.is_empty()
+                || frames
+                    .iter()
+                    .any(|frame| any(&self.function, &frame.function)))
+            && (self.created_by.is_empty()
+                || group
+                    .created_by
+                    .as_ref()
+                    .is_some_and(|frame| any(&self.created_by, &frame.function)))
+    }
+}
+
+/// The whole list, in the order of the file.
+pub fn entries() -> &'static [Entry] {
+    &ENTRIES
+}
+
+/// Why such goroutines are there in a healthy program; `None` for goroutines that the list does not know.
+pub fn reason(group: &Group) -> Option<&'static str> {
+    let known = entries().iter().find(|entry| entry.matches(group))?;
+    Some(&known.reason)
+}

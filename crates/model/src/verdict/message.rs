@@ -1,0 +1,144 @@
+//! The sentences of a finding: who waits where for what, how many, how long, started by whom, and why nobody may come.
+
+use crate::verdict::facts::{Census, Starters};
+use crate::{Evidence, Group, Operation, Verdict};
+
+/// One to three sentences, without advice.
+pub(super) fn message(census: &Census<'_>, group: &Group) -> String {
+    let leaked = group.evidence.iter().find_map(|evidence| match evidence {
+        Evidence::RuntimeReported { count } => Some(*count),
+        _ => None,
+    });
+    let mut text = what(group, leaked.unwrap_or(group.count));
+    text.push_str(&age(group));
+    text.push_str(&origin(group));
+    text.push_str(&why(census, group, leaked));
+    text
+}
+
+/// "1,248 goroutines are blocked in a channel send at main.f.func1 (main.go:41)".
+fn what(group: &Group, count: u64) -> String {
+    let doing = doing(group.site.operation);
+    let subject = if count == 1 {
+        "1 goroutine is".to_owned()
+    } else {
+        format!("{} goroutines are", grouped(count))
+    };
+    format!("{subject} {doing} {}", place(group))
+}
+
+fn place(group: &Group) -> String {
+    let site = &group.site;
+    let file = site.file.rsplit(['/', '\\']).next().unwrap_or_default();
+    match (file.is_empty(), site.line) {
+        (true, _) => site.function.to_string(),
+        (false, 0) => format!("{} ({file})", site.function),
+        (false, line) => format!("{} ({file}:{line})", site.function),
+    }
+}
+
+fn doing(operation: Operation) -> &'static str {
+    match operation {
+        Operation::ChanSend => "blocked in a channel send at",
+        Operation::ChanReceive => "blocked in a channel receive at",
+        Operation::Select => "blocked in a select at",
+        Operation::NilChanSend => "blocked sending to a nil channel at",
+        Operation::NilChanReceive => "blocked receiving from a nil channel at",
+        Operation::SelectNoCases => "blocked in a select without cases at",
+        Operation::MutexLock => "waiting to lock a mutex at",
+        Operation::RwMutexLock => "waiting for the write lock of an RWMutex at",
+        Operation::RwMutexRLock => "waiting for the read lock of an RWMutex at",
+        Operation::WaitGroup => "waiting for a WaitGroup at",
+        Operation::CondWait => "waiting for a condition variable at",
+        Operation::Semaphore => "waiting for a semaphore at",
+        Operation::Sleep => "sleeping at",
+        Operation::IoWait => "waiting for I/O at",
+        Operation::Syscall => "in a system call at",
+        Operation::Running => "running at",
+        Operation::Runnable => "ready to run at",
+        Operation::Other => "at",
+    }
+}
+
+fn age(group: &Group) -> String {
+    let Some((_, oldest)) = group.waits.as_ref().and_then(crate::Waits::range) else {
+        return String::new();
+    };
+    let oldest_is = if group.count == 1 { "" } else { ", the oldest" };
+    match oldest {
+        0 => String::new(),
+        1 => format!("{oldest_is} for a minute"),
+        minutes => format!("{oldest_is} for {} minutes", grouped(u64::from(minutes))),
+    }
+}
+
+fn origin(group: &Group) -> String {
+    match &group.created_by {
+        Some(frame) => {
+            let function = crate::symbol::canonical(&frame.function);
+            format!(", started by {function}")
+        }
+        None => String::new(),
+    }
+}
+
+fn why(census: &Census<'_>, group: &Group, leaked: Option<u64>) -> String {
+    if group.verdict == Verdict::Leak && leaked.is_some() {
+        return "; the Go runtime found that nothing can reach what they wait for any more"
+            .to_owned();
+    }
+    let reasons = group.evidence.iter().filter_map(|evidence| match evidence {
+        Evidence::Threshold { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    let mut text = reasons.fold(String::new(), |text, reason| text + "; " + reason);
+    if group.site.operation.waits_for_goroutine() {
+        text.push_str(&lineage(census.starters(group), group.count));
+    }
+    text
+}
+
+/// What is known of those who started the goroutines, when it says something.
+fn lineage(starters: Starters, count: u64) -> String {
+    let told = match (starters.ended, starters.gone()) {
+        (0, 0) => return String::new(),
+        (ended, gone) if ended == gone => (ended, "creators have ended"),
+        (_, gone) => (gone, "creators have returned"),
+    };
+    match told {
+        (n, words) if n == count && n > 1 => format!("; all of their {words}"),
+        (1, words) => format!("; 1 of their {}", words.replace("have", "has")),
+        (n, words) => format!("; {} of their {words}", grouped(n)),
+    }
+}
+
+/// The pattern's fix, else the operation's.
+pub(super) fn help(group: &Group) -> String {
+    if let Some(pattern) = group.pattern {
+        return format!("Looks like {}. {}", pattern.sentence(), pattern.help());
+    }
+    match group.site.operation {
+        Operation::Semaphore => {
+            "Release the semaphore on every path, or acquire it with a context that ends."
+                .to_owned()
+        }
+        Operation::Select => {
+            "Give the select a case that always comes in the end, such as <-ctx.Done().".to_owned()
+        }
+        _ => "Make sure that what these goroutines wait for always comes, or give the wait an end."
+            .to_owned(),
+    }
+}
+
+/// Digits in groups of three: 1,248.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

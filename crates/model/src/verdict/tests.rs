@@ -1,0 +1,386 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::group::group;
+use crate::query::GroupBy;
+use crate::{
+    Format, Frame, GoroutineId, Identities, Identity, ProfileKind, Sample, Snapshot, Stack, State,
+    Waits,
+};
+
+/// Builds a snapshot of goroutines drawn one kind a line:
+///
+/// `COUNT STATE [Nm] | FRAME FRAME... | CREATOR [@PARENT]`
+///
+/// Frames are innermost first. `@7` was created by goroutine 7, `@ended` each by another one that has ended,
+/// `@ended7` all by goroutine 7000007. `#7` before a line gives the first of its goroutines number 7. Without any
+/// `@` the source knows no creators' numbers. A format without states gets the runtime's frames instead.
+fn draw(format: Format, drawing: &str) -> Snapshot {
+    let mut snapshot = Snapshot::new(format, ProfileKind::Goroutine);
+    let mut next = 100;
+    let lines = drawing.lines().map(str::trim).filter(|l| !l.is_empty());
+    for (row, line) in lines.enumerate() {
+        let mut columns = line.split('|').map(str::trim);
+        let mut head: Vec<&str> = columns.next().unwrap().split(' ').collect();
+        if let Some(id) = head[0].strip_prefix('#') {
+            next = id.parse().unwrap();
+            head.remove(0);
+        }
+        let count: u64 = head.remove(0).parse().expect(line);
+        let minutes = head
+            .last()
+            .and_then(|word| word.strip_suffix('m')?.parse().ok());
+        if minutes.is_some() {
+            head.pop();
+        }
+        let state = head.join(" ");
+        let mut frames: Vec<Frame> = Vec::new();
+        if format == Format::Protobuf {
+            frames.extend(runtime_frames(&state).iter().map(|name| frame(name)));
+        }
+        frames.extend(
+            columns
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(frame),
+        );
+        let mut creator = columns.next().unwrap_or_default().split_whitespace();
+        let created_by = creator.next().filter(|_| format == Format::Dump).map(frame);
+        let parent = creator.next();
+        let known = (0..count).map(|index| Identity {
+            id: GoroutineId(next + index),
+            parent: parent.map(|text| parent_id(text, row as u64, index)),
+        });
+        let known: Vec<Identity> = known.filter(|_| format == Format::Dump).collect();
+        next += count;
+        let mut waits = Waits::default();
+        waits.add(minutes.unwrap_or(0), count);
+        snapshot.samples.push(Sample {
+            stack: Arc::new(Stack {
+                frames,
+                created_by,
+                ..Stack::default()
+            }),
+            state: (format == Format::Dump).then(|| State::parse(&state)),
+            count,
+            leaked: 0,
+            durable: false,
+            locked_to_thread: None,
+            labels: crate::Labels::default(),
+            waits: (format == Format::Dump).then_some(waits),
+            identities: Identities {
+                elided: count - known.len() as u64,
+                known,
+            },
+        });
+    }
+    snapshot
+}
+
+fn frame(name: &str) -> Frame {
+    Frame {
+        function: name.into(),
+        file: "/src/main.go".into(),
+        line: 41,
+    }
+}
+
+fn parent_id(text: &str, row: u64, index: u64) -> GoroutineId {
+    let text = text.strip_prefix('@').unwrap();
+    GoroutineId(match text.strip_prefix("ended") {
+        Some("") => 1_000_000 * (row + 1) + index,
+        Some(shared) => 7_000_000_000 + shared.parse::<u64>().unwrap(),
+        None => text.parse().unwrap(),
+    })
+}
+
+fn runtime_frames(state: &str) -> &'static [&'static str] {
+    match state {
+        "chan send" => &["runtime.gopark", "runtime.chansend", "runtime.chansend1"],
+        "chan receive" => &["runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1"],
+        "select" => &["runtime.gopark", "runtime.selectgo"],
+        "IO wait" => &[
+            "runtime.gopark",
+            "runtime.netpollblock",
+            "internal/poll.runtime_pollWait",
+        ],
+        "sync.Mutex.Lock" => &[
+            "runtime.gopark",
+            "runtime.semacquire1",
+            "sync.runtime_SemacquireMutex",
+            "sync.(*Mutex).lockSlow",
+        ],
+        "running" => &[],
+        other => panic!("no frames for {other:?}"),
+    }
+}
+
+/// Goroutine 1 idles in main, and a server accepts connections: what each drawing stands in.
+const BACKDROP: &str = "
+    #1 1 select | main.main
+    1 IO wait | internal/poll.runtime_pollWait net.(*netFD).accept net/http.(*Server).Serve | main.main @1
+";
+
+/// Judges a drawing; one line for each group with evidence: verdict, rule and its count, site, who dismissed it.
+fn told(snapshot: &Snapshot, policy: &Policy) -> String {
+    let mut groups = group(snapshot, GroupBy::Site);
+    judge(snapshot, &mut groups, policy);
+    let with_evidence = groups.iter().filter(|group| !group.evidence.is_empty());
+    let lines = with_evidence.map(|group| {
+        let rules = group.evidence.iter().map(|evidence| match evidence {
+            Evidence::Threshold { rule, count, .. } => format!("{rule} {count}"),
+            Evidence::RuntimeReported { count } => format!("runtime-reported {count}"),
+            Evidence::Growth { .. } => "growth".to_owned(),
+        });
+        let rules = rules.collect::<Vec<_>>().join(", ");
+        let dismissed = group
+            .dismissed
+            .as_ref()
+            .map_or(String::new(), |it| format!(" ({})", it.by.as_str()));
+        let verdict = group.verdict.as_str();
+        format!("{verdict}: {rules}: {}{dismissed}", group.site.function)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn check_as(format: Format, drawing: &str, expected: &str) {
+    let drawing = format!("{BACKDROP}\n{drawing}");
+    let told = told(&draw(format, &drawing), &Policy::default());
+    assert_eq!(told, expected, "\nfor {drawing}");
+}
+
+fn check(drawing: &str, expected: &str) {
+    check_as(Format::Dump, drawing, expected);
+}
+
+#[test]
+fn the_runtime_s_own_report_is_a_leak() {
+    let mut snapshot = draw(
+        Format::Dump,
+        "1 chan send | main.f | main.g @1\n#1 1 running | main.main",
+    );
+    assert_eq!(told(&snapshot, &Policy::default()), "");
+    snapshot.samples[0].leaked = 2;
+    assert_eq!(
+        told(&snapshot, &Policy::default()),
+        "leak: runtime-reported 2: main.f"
+    );
+    // As debug=2 such a profile prints every goroutine, leaked or not.
+    snapshot.profile = ProfileKind::GoroutineLeak;
+    snapshot.samples[0].leaked = 0;
+    assert_eq!(told(&snapshot, &Policy::default()), "");
+    let mut profile = draw(Format::Protobuf, "1 chan send | main.f");
+    profile.profile = ProfileKind::GoroutineLeak;
+    assert_eq!(
+        told(&profile, &Policy::default()),
+        "leak: runtime-reported 1: main.f"
+    );
+}
+
+#[test]
+fn very_many_goroutines_at_one_blocking_site() {
+    let at = |count: u64, state: &str| {
+        format!("{count} {state} | a.com/m.work\n30000 select | a.com/m.other a.com/m.more")
+    };
+    check_as(
+        Format::Protobuf,
+        "10000 chan receive | a.com/m.work",
+        "suspect: leakprof-threshold 10000: a.com/m.work",
+    );
+    check_as(Format::Protobuf, "9999 chan receive | a.com/m.work", "");
+    check_as(Format::Protobuf, "20000 IO wait | a.com/m.work", "");
+    let low = Policy {
+        threshold: Some(50),
+        ..Policy::default()
+    };
+    let profile = draw(Format::Protobuf, &at(50, "chan receive"));
+    assert_eq!(
+        told(&profile, &low),
+        "suspect: leakprof-threshold 30000: a.com/m.other\n\
+         suspect: leakprof-threshold 50: a.com/m.work"
+    );
+}
+
+#[test]
+fn operations_that_never_end() {
+    check(
+        "1 chan send (nil chan) | main.f | main.g @1",
+        "suspect: never-wakes 1: main.f",
+    );
+    check(
+        "3 chan receive (nil chan) | main.f | main.g @1",
+        "suspect: never-wakes 3: main.f",
+    );
+    check("2 chan receive (nil chan) | main.f | main.g @1", "");
+    check(
+        "1 select (no cases) | main.f | main.g @1",
+        "suspect: never-wakes 1: main.f",
+    );
+    let main = draw(Format::Dump, "#1 1 select (no cases) | main.main");
+    assert_eq!(told(&main, &Policy::default()), "");
+}
+
+#[test]
+fn a_lock_that_is_held_too_long() {
+    let busy = "60 IO wait | net/http.(*conn).serve | net/http.(*Server).Serve @1";
+    check(
+        &format!("1 sync.Mutex.Lock 1m | a.com/m.get | a.com/m.serve @1\n{busy}"),
+        "suspect: lock-held 1: a.com/m.get",
+    );
+    check(
+        &format!("20 sync.Mutex.Lock | a.com/m.get | a.com/m.serve @1\n{busy}"),
+        "",
+    );
+    check(
+        "70 sync.RWMutex.RLock | a.com/m.get | a.com/m.serve @1\n60 IO wait | a.com/m.get | a.com/m.x @1",
+        "suspect: lock-convoy 70: a.com/m.get",
+    );
+}
+
+#[test]
+fn senders_whose_starters_have_gone() {
+    let busy = "60 IO wait | net/http.(*conn).serve | net/http.(*Server).Serve @1";
+    // Started by requests that are over.
+    check(
+        &format!("3 chan send | a.com/m.f.func1 | a.com/m.f @ended\n{busy}"),
+        "suspect: abandoned-senders 3: a.com/m.f.func1",
+    );
+    check(
+        &format!("2 chan send | a.com/m.f.func1 | a.com/m.f @ended\n{busy}"),
+        "",
+    );
+    // Started by a connection that now waits for its next request.
+    check(
+        "#50 1 IO wait | net/http.(*conn).serve | net/http.(*Server).Serve @1
+         #60 3 chan send | a.com/m.f.func1 | a.com/m.f @50",
+        "suspect: abandoned-senders 3: a.com/m.f.func1",
+    );
+    // The same, and the request is still being served.
+    check(
+        "#50 1 select | a.com/m.f net/http.(*conn).serve | net/http.(*Server).Serve @1
+         #60 3 chan send | a.com/m.f.func1 | a.com/m.f @50
+         1 IO wait | a.com/m.db | a.com/m.open @1",
+        "",
+    );
+}
+
+#[test]
+fn senders_that_nobody_heeds_for_minutes() {
+    let busy = "90 IO wait | a.com/m.db | a.com/m.open @1";
+    check(
+        &format!("3 chan send 2m | a.com/m.f | a.com/m.main @1\n{busy}"),
+        "suspect: stale-senders 3: a.com/m.f",
+    );
+    check(
+        &format!("3 chan send 1m | a.com/m.f | a.com/m.main @1\n{busy}"),
+        "",
+    );
+    check(
+        &format!("2 chan send 90m | a.com/m.f | a.com/m.main @1\n{busy}"),
+        "",
+    );
+}
+
+#[test]
+fn senders_in_a_profile() {
+    let idle = "8 chan receive | a.com/m.worker";
+    let sends = "5 chan send | a.com/m.f.func1";
+    check_as(
+        Format::Protobuf,
+        &format!("{sends}\n{idle}"),
+        "suspect: crowd-of-senders 5: a.com/m.f.func1",
+    );
+    // The function around the closure is running: it may come to receive.
+    check_as(
+        Format::Protobuf,
+        &format!("{sends}\n{idle}\n1 IO wait | a.com/m.get a.com/m.f"),
+        "",
+    );
+    check_as(
+        Format::Protobuf,
+        &format!("{sends}\n80 chan receive | a.com/m.worker"),
+        "",
+    );
+    check_as(
+        Format::Protobuf,
+        &format!("4 chan send | a.com/m.f.func1\n{idle}"),
+        "",
+    );
+}
+
+#[test]
+fn waiters_whose_starters_have_gone() {
+    let receivers = |count: u64, parent: &str| {
+        format!("{count} chan receive | a.com/m.f.func1 | a.com/m.f @{parent}")
+    };
+    check(
+        &receivers(5, "ended"),
+        "suspect: orphaned-waiters 5: a.com/m.f.func1",
+    );
+    check(&receivers(4, "ended"), "");
+    // A pool has one creator, whether that has ended or lives.
+    check(&receivers(64, "ended7"), "");
+    check(&receivers(64, "1"), "");
+    // Five connections, each started by a goroutine that ended, with a reader beside the writer.
+    let pairs = (10..15).map(|conn| {
+        format!(
+            "1 chan receive | a.com/ws.(*conn).write | a.com/ws.serve @ended{conn}
+             1 IO wait | a.com/ws.(*conn).read | a.com/ws.serve @ended{conn}"
+        )
+    });
+    check(&pairs.collect::<Vec<_>>().join("\n"), "");
+}
+
+#[test]
+fn a_select_needs_more_orphans_or_age() {
+    let selects = |count: u64, wait: &str| {
+        format!("{count} select{wait} | a.com/m.f.func1 | a.com/m.f @ended")
+    };
+    check(&selects(19, ""), "");
+    check(
+        &selects(20, ""),
+        "suspect: orphaned-waiters 20: a.com/m.f.func1",
+    );
+    check(
+        &selects(5, " 5m"),
+        "suspect: orphaned-waiters 5: a.com/m.f.func1",
+    );
+    check(&selects(5, " 4m"), "");
+}
+
+#[test]
+fn response_bodies_that_nobody_reads() {
+    let conns = |count: u64, wait: &str| {
+        format!(
+            "{count} select{wait} | net/http.(*persistConn).readLoop | net/http.(*Transport).dialConn @ended
+             {count} select{wait} | net/http.(*persistConn).writeLoop | net/http.(*Transport).dialConn @ended
+             1 IO wait | a.com/m.db | a.com/m.open @1"
+        )
+    };
+    let readers = "9 IO wait | net/http.(*persistConn).Read net/http.(*bodyEOFSignal).Read a.com/m.f | main.main @1";
+    let found = "suspect: unread-bodies 10: net/http.(*persistConn).readLoop";
+    check(&conns(10, ""), found);
+    check(&conns(9, ""), "");
+    check(&format!("{}\n{readers}", conns(18, "")), "");
+    check(
+        &conns(3, " 1m"),
+        "suspect: unread-bodies 3: net/http.(*persistConn).readLoop",
+    );
+    check(&conns(2, " 1m"), "");
+    let idle =
+        "40 IO wait | net/http.(*persistConn).readLoop | net/http.(*Transport).dialConn @ended";
+    check(idle, "");
+}
+
+#[test]
+fn sleepers_take_strong_evidence() {
+    let sleepers =
+        |count: u64, parent: &str| format!("{count} sleep | a.com/m.f.func1 | a.com/m.f @{parent}");
+    check(
+        &sleepers(100, "ended"),
+        "suspect: orphaned-sleepers 100: a.com/m.f.func1",
+    );
+    check(&sleepers(99, "ended"), "");
+    check(&sleepers(500, "1"), "");
+}
