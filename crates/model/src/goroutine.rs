@@ -198,6 +198,13 @@ impl State {
         }
     }
 
+    /// Every word that [`State::parse`] knows.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        let statuses = STATUSES.iter().map(|(_, words)| *words);
+        let reasons = WAIT_REASONS.iter().map(|(_, words)| *words);
+        statuses.chain(reasons).chain(RUNTIME_REASONS)
+    }
+
     /// The runtime's words.
     pub fn as_str(&self) -> &str {
         match self {

@@ -81,6 +81,31 @@ impl Operation {
         Self::ALL.into_iter().find(|op| op.as_str() == text)
     }
 
+    /// The operations that goroutines in `state` can be in, whatever their stacks.
+    pub(crate) fn possible_in(state: &State) -> &'static [Self] {
+        const LOCKS: &[Operation] = &[
+            Operation::Semaphore,
+            Operation::MutexLock,
+            Operation::RwMutexLock,
+            Operation::RwMutexRLock,
+            Operation::WaitGroup,
+            Operation::CondWait,
+        ];
+        match state {
+            State::Waiting(WaitReason::Semacquire) => LOCKS,
+            State::Waiting(WaitReason::MutexLock) => {
+                &[Self::MutexLock, Self::RwMutexLock, Self::RwMutexRLock]
+            }
+            State::Waiting(WaitReason::Other(_))
+            | State::Status(Status::Waiting | Status::Leaked) => &Self::ALL,
+            specific => {
+                let known = classify(Some(specific), &Stack::default());
+                let at = Self::ALL.iter().position(|operation| *operation == known);
+                at.and_then(|at| Self::ALL.get(at..=at)).unwrap_or(&[])
+            }
+        }
+    }
+
     /// A channel or sync operation: one that only another goroutine can end.
     pub fn waits_for_goroutine(self) -> bool {
         !matches!(
@@ -231,7 +256,7 @@ const SYSCALL_PACKAGES: [&str; 3] = [
 fn from_stack(stack: &Stack) -> Operation {
     let mut semaphore = false;
     let mut lock = None;
-    let mut caller_of_park = None;
+    let mut above_park = false;
     for frame in &stack.frames {
         let name = canonical(&frame.function);
         if semaphore {
@@ -244,7 +269,7 @@ fn from_stack(stack: &Stack) -> Operation {
         }
         match SIGNS.iter().find(|(function, _)| *function == name) {
             Some((_, Sign::Is(operation))) => {
-                return nil_channel(*operation, frame, caller_of_park.is_some());
+                return nil_channel(*operation, frame, above_park);
             }
             Some((_, Sign::Semaphore)) => semaphore = true,
             None => {}
@@ -259,7 +284,7 @@ fn from_stack(stack: &Stack) -> Operation {
         if SYSCALL_PACKAGES.contains(&package) {
             return Operation::Syscall;
         }
-        caller_of_park = matches!(&*name, "runtime.gopark" | "runtime.park").then_some(());
+        above_park = name == "runtime.gopark";
         if !is_plumbing(&name) {
             return Operation::Other;
         }
