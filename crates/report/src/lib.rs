@@ -13,6 +13,7 @@ mod github;
 mod html;
 mod json;
 mod place;
+mod terminal;
 #[cfg(test)]
 mod testing;
 #[allow(dead_code)] // the other renderers come next
@@ -220,9 +221,8 @@ pub fn render(
         Format::Github => github::render(document, style, out),
         Format::Json => json::render(document, style, out),
         Format::Html => html::render(document, style, out),
-        Format::Terminal | Format::Sarif | Format::Pprof | Format::Markdown => {
-            Err(document.unsupported(format))
-        }
+        Format::Terminal => terminal::render(document, style, out),
+        Format::Sarif | Format::Pprof | Format::Markdown => Err(document.unsupported(format)),
     }
 }
 

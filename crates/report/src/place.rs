@@ -11,7 +11,6 @@ pub(crate) fn under_root(file: &str, root: Option<&str>) -> Option<String> {
 }
 
 /// `file:line`, relative to `root` where it can be; the file alone where the line is unknown, `?` where the file is.
-#[allow(dead_code)] // its callers come next
 pub(crate) fn place(file: &str, line: u32, root: Option<&str>) -> String {
     if file.is_empty() {
         return "?".to_owned();
@@ -21,6 +20,12 @@ pub(crate) fn place(file: &str, line: u32, root: Option<&str>) -> String {
         0 => file,
         line => format!("{file}:{line}"),
     }
+}
+
+/// The last part of a place: the function beside it already tells the package.
+pub(crate) fn short_place(file: &str, line: u32) -> String {
+    let file = slashes(file);
+    place(file.rsplit('/').next().unwrap_or(&file), line, None)
 }
 
 /// Backslashes become slashes in a Windows path (`C:\a`), and only there: elsewhere a backslash is part of a name.

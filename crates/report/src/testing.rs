@@ -20,7 +20,6 @@ pub(crate) const HOSTILE: &str =
     "evil.\x1b[31m<script>alert(\"x\")</script>|`tick`\n::error::%0A\u{202e}gnp.exe";
 
 /// A source file in which the snippets' lines stand.
-#[allow(dead_code)] // its callers come next
 pub(crate) fn source(file: &str) -> Option<String> {
     (file == "/src/shop/server.go").then(|| {
         let mut text = "\n".repeat(39);
@@ -43,6 +42,7 @@ pub(crate) struct Fixture {
     pub(crate) groups: Vec<Group>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) problems: Vec<Problem>,
+    pub(crate) hidden: usize,
     pub(crate) changes: Vec<SiteChange>,
     pub(crate) trace: GcTrace,
     pub(crate) trend: Trend,
@@ -55,7 +55,7 @@ impl Fixture {
             target: target("shop.dump", 1_767_225_600),
             snapshot: &self.snapshot,
             groups: &self.groups,
-            groups_total: self.groups.len() + 2,
+            groups_total: self.groups.len() + self.hidden,
             findings: &self.findings,
             problems: self.problems.clone(),
         })
@@ -108,6 +108,7 @@ pub(crate) fn sample_quiet() -> Fixture {
         groups: vec![group],
         findings: Vec::new(),
         problems: Vec::new(),
+        hidden: 0,
         changes: Vec::new(),
         trace: GcTrace::default(),
         trend: trend(),
@@ -142,6 +143,7 @@ pub(crate) fn sample_report() -> Fixture {
                 address: Some(0xc000_0010),
             },
         ],
+        hidden: 2,
         trace: trace(),
         trend: trend(),
     }
@@ -189,7 +191,9 @@ impl Draft {
             elided: self.count.saturating_sub(150),
         };
         let outer = |frame: &&Frame| {
-            !frame.function.starts_with("runtime.") && !frame.function.starts_with("sync.")
+            ["runtime.", "sync.", "internal/poll."]
+                .iter()
+                .all(|package| !frame.function.starts_with(package))
         };
         let top = self.frames.iter().find(outer).cloned().expect("a frame");
         let stack = Arc::new(Stack {

@@ -125,6 +125,16 @@ pub(crate) fn waits(waits: Option<&Waits>) -> Option<String> {
     })
 }
 
+/// What at least half of the goroutines have waited, where that says more than the range does.
+pub(crate) fn median_wait(waits: &Waits) -> Option<u32> {
+    let (min, max) = waits.range()?;
+    let half = waits.at_least(0).div_ceil(2);
+    let mut minutes: Vec<u32> = waits.iter().map(|(minutes, _)| minutes).collect();
+    minutes.retain(|minutes| waits.at_least(*minutes) >= half);
+    let median = minutes.last().copied()?;
+    (min < median && max > 0).then_some(median)
+}
+
 /// Bytes for people: `4.9 MiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -1,0 +1,243 @@
+//! One finding, shown as a compiler shows an error: what, where, the blocked line, why, and what to do.
+
+use annotate_snippets::{
+    Annotation, AnnotationKind, Element, Level, Message, Origin, Renderer, Snippet,
+};
+use gorphan_model::{Finding, Frame, Group, Verdict};
+
+use super::ink::{columns, cut_middle, wrap};
+use crate::clean::clean;
+use crate::place::{place, short_place, under_root};
+use crate::{Style, words};
+
+/// Callers shown under the blocked function; [`Style::stacks`] shows all.
+const CALLERS: usize = 4;
+/// Source files larger than this are not shown, in bytes: no one writes them by hand, and each finding reads its own.
+const MAX_SOURCE_BYTES: usize = 4 << 20;
+/// Columns before the text of a note: a line number of four digits and ` = `.
+const MARGIN: usize = 8;
+/// Columns that the renderer may use in a pipe, where nothing is to be cut.
+const UNCUT: usize = 100_000;
+
+/// The finding with what its group adds; ends in a line feed.
+pub(super) fn diagnostic(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> String {
+    let level = match finding.verdict {
+        Verdict::Leak => Level::ERROR,
+        Verdict::Growing | Verdict::Suspect => Level::WARNING,
+        Verdict::Normal => Level::NOTE,
+    };
+    let word = finding.verdict.as_str();
+    let margin = word.len() + finding.code.len() + 4;
+    let message = wrap(&clean(&finding.message), less(style.width, margin));
+    let title = level
+        .with_name(word)
+        .secondary_title(message)
+        .id(finding.code);
+    let report = [title
+        .element(where_it_is(finding, group, style))
+        .elements(notes(finding, group, style))];
+    let renderer = if style.colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut text = renderer
+        .term_width(style.width.unwrap_or(UNCUT))
+        .render(&report);
+    text.push('\n');
+    text
+}
+
+fn less(width: Option<usize>, margin: usize) -> Option<usize> {
+    width.map(|width| width.saturating_sub(margin).max(20))
+}
+
+/// The blocked line, or only its place when the source is not at hand.
+fn where_it_is<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Element<'a> {
+    let at = &finding.place;
+    let path = if at.file.is_empty() {
+        "?".to_owned()
+    } else {
+        let file = under_root(&at.file, style.root).unwrap_or_else(|| at.file.to_string());
+        clean(&file).into_owned()
+    };
+    let source = (at.line > 0).then(|| (style.source)(&at.file)).flatten();
+    let blocked = source
+        .filter(|text| text.len() <= MAX_SOURCE_BYTES)
+        .and_then(|text| {
+            let text: Vec<String> = text.lines().map(shown_line).collect();
+            let label = format!(
+                "{} blocked here: {}",
+                words::count_of(finding.count, "goroutine"),
+                finding.operation
+            );
+            let here = annotation(&text, at.line, AnnotationKind::Primary, label)?;
+            let created = group.and_then(|group| group.created_by.as_ref());
+            let start = created
+                .filter(|frame| frame.file == at.file && frame.line != at.line && frame.line > 0)
+                .and_then(|frame| {
+                    let label = "created here".to_owned();
+                    annotation(&text, frame.line, AnnotationKind::Context, label)
+                });
+            let snippet = Snippet::source(text.join("\n")).path(path.clone());
+            Some(snippet.annotation(here).annotations(start))
+        });
+    match (blocked, at.line) {
+        (Some(snippet), _) => snippet.into(),
+        (None, 0) => Origin::path(path).into(),
+        (None, line) => {
+            let line = usize::try_from(line).unwrap_or(usize::MAX);
+            Origin::path(path).line(line).into()
+        }
+    }
+}
+
+/// A source line with its tabs, and what acts made visible.
+fn shown_line(line: &str) -> String {
+    line.split('\t').map(clean).collect::<Vec<_>>().join("\t")
+}
+
+/// Marks a line from its first to its last letter; `None` where the file has no such line, or it is blank: then it is not
+/// the file that was compiled.
+fn annotation<'a>(
+    lines: &[String],
+    number: u32,
+    kind: AnnotationKind,
+    label: String,
+) -> Option<Annotation<'a>> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    let line = lines.get(index)?;
+    let text = line.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let before: usize = lines.iter().take(index).map(|line| line.len() + 1).sum();
+    let start = before + (line.len() - line.trim_start().len());
+    Some(kind.span(start..start + text.len()).label(label))
+}
+
+fn notes<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Vec<Message<'a>> {
+    let mut notes = Notes {
+        style: *style,
+        messages: Vec::new(),
+    };
+    let operation = finding.operation.as_str();
+    notes.say(
+        "blocked",
+        &format!("{operation} in {}", finding.place.function),
+    );
+    if let Some(group) = group {
+        notes.group(group);
+    }
+    if let Some(bytes) = finding.retained_bytes {
+        notes.say("retained", &words::bytes(bytes));
+    }
+    for evidence in &finding.evidence {
+        notes.say("evidence", &words::evidence(evidence));
+    }
+    if let Some(pattern) = finding.pattern {
+        notes.say("pattern", words::pattern(pattern).1);
+    }
+    if !finding.help.is_empty() {
+        let text = wrap(&clean(&finding.help), less(style.width, MARGIN + 6));
+        notes.messages.push(Level::HELP.message(text));
+    }
+    notes.messages
+}
+
+struct Notes<'s, 'a> {
+    style: Style<'s>,
+    messages: Vec<Message<'a>>,
+}
+
+impl Notes<'_, '_> {
+    fn say(&mut self, name: &'static str, text: &str) {
+        let text = wrap(
+            &clean(text),
+            less(self.style.width, MARGIN + name.len() + 2),
+        );
+        self.messages
+            .push(Level::NOTE.with_name(name).message(text));
+    }
+
+    fn group(&mut self, group: &Group) {
+        self.callers(group);
+        if let Some(created) = &group.created_by {
+            self.frames("created by", std::slice::from_ref(created));
+        }
+        if let Some(waits) = words::waits(group.waits.as_ref()) {
+            let median = group.waits.as_ref().and_then(words::median_wait);
+            let median = match median {
+                Some(minutes) => format!(", half of them {minutes} min or longer"),
+                None => String::new(),
+            };
+            self.say("waiting", &format!("{waits}{median}"));
+        }
+        let labels: Vec<String> = group
+            .labels
+            .common(group.count)
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        if !labels.is_empty() {
+            self.say("labels", &labels.join(", "));
+        }
+    }
+
+    /// Who called the blocked function; all of the stack when asked for.
+    fn callers(&mut self, group: &Group) {
+        let frames = &group.stack.frames;
+        if self.style.stacks {
+            self.frames("stack", frames);
+            return;
+        }
+        let blocked = frames
+            .iter()
+            .position(|frame| frame.line == group.site.line && frame.file == group.site.file);
+        let callers = blocked
+            .and_then(|at| frames.get(at + 1..))
+            .unwrap_or_default();
+        if let Some(nearest) = callers.get(..CALLERS.min(callers.len())) {
+            let more = callers.len() - nearest.len();
+            self.frames("called by", nearest);
+            if more > 0 {
+                self.append(&format!("... {more} more"));
+            }
+        }
+    }
+
+    /// One line a frame, each cut to fit.
+    fn frames(&mut self, name: &'static str, frames: &[Frame]) {
+        if frames.is_empty() {
+            return;
+        }
+        let room = less(self.style.width, MARGIN + name.len() + 2);
+        let lines: Vec<String> = frames.iter().map(|frame| self.frame(frame, room)).collect();
+        self.messages
+            .push(Level::NOTE.with_name(name).message(lines.join("\n")));
+    }
+
+    fn frame(&self, frame: &Frame, room: Option<usize>) -> String {
+        let place = place(&frame.file, frame.line, self.style.root);
+        let place = clean(&place);
+        let function = clean(&frame.function);
+        let Some(room) = room else {
+            return format!("{function} ({place})");
+        };
+        if columns(&function) + columns(&place) + 3 <= room {
+            return format!("{function} ({place})");
+        }
+        // The end of a path tells the most: the name of the file and the line.
+        let base = short_place(&frame.file, frame.line);
+        let base = clean(&base);
+        let base = cut_middle(&base, room / 2, self.style.ascii);
+        let left = room.saturating_sub(columns(&base) + 3);
+        let function = cut_middle(&function, left, self.style.ascii);
+        format!("{function} ({base})")
+    }
+
+    /// A further line of the last note.
+    fn append(&mut self, text: &str) {
+        self.messages
+            .push(Level::NOTE.no_name().message(text.to_owned()));
+    }
+}

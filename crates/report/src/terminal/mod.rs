@@ -1,0 +1,353 @@
+//! What a person reads: findings first, each as a good compiler shows an error, then the rest in a table, then what could
+//! not be read, then what to do next.
+
+use std::io::Write;
+
+use gorphan_model::{Finding, Group, Problem, Verdict};
+
+use crate::clean::clean;
+use crate::place::{place, short_place};
+use crate::{Document, Error, Report, Style, TargetInfo, words};
+
+mod diagnostic;
+mod diff;
+mod gctrace;
+mod ink;
+mod plot;
+mod table;
+
+use diagnostic::diagnostic;
+use ink::{BOLD, DIM, GREEN, YELLOW, fill, hang, paint, wrap};
+use table::{Cell, Kind, Row, table};
+
+/// Problems shown; the JSON report has all.
+const MAX_PROBLEMS: usize = 10;
+
+/// The column of waits, which profiles do not know.
+const WAITING: usize = 1;
+
+/// Writes the report.
+pub(crate) fn render(
+    document: &Document<'_>,
+    style: &Style<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    match document {
+        Document::Inspect(report) => inspect(report, style, out),
+        Document::Diff(report) => diff::render(report, style, out),
+        Document::GcTrace(report) => gctrace::render(report, style, out),
+    }
+}
+
+fn inspect(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    let snapshot = report.snapshot;
+    let mut facts = facts(&report.target);
+    facts.insert(
+        0,
+        format!(
+            "{} profile ({})",
+            words::profile(snapshot.profile),
+            snapshot.format.as_str()
+        ),
+    );
+    if snapshot.truncated {
+        facts.push("cut off before its end".to_owned());
+    }
+    head(&report.target.name, &facts, style, out)?;
+    let looked_at = format!(
+        "{} in {}",
+        words::count_of(snapshot.goroutines(), "goroutine"),
+        count_groups(report.groups_total)
+    );
+    let tally = tally(report.findings, style);
+    let at_least = if snapshot.truncated { "at least " } else { "" };
+    writeln!(out, "{at_least}{looked_at}: {tally}\n")?;
+    for finding in report.findings {
+        let group = group_of(finding, report.groups.iter());
+        writeln!(out, "{}", diagnostic(finding, group, style))?;
+    }
+    others(report, style, out)?;
+    problems(&report.problems, style, out)?;
+    if report.findings.is_empty() {
+        quiet(report, &looked_at, style, out)
+    } else {
+        next_steps(report.findings, style, out)
+    }
+}
+
+/// The name of the target and what is known of it.
+fn head(name: &str, facts: &[String], style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    let name = clean(name);
+    let last = facts.len().saturating_sub(1);
+    let facts = facts.iter().enumerate().map(|(index, fact)| {
+        let comma = if index < last { "," } else { "" };
+        format!("{}{comma}", clean(fact))
+    });
+    let pieces: Vec<String> = std::iter::once(format!("{name}:")).chain(facts).collect();
+    let text = fill(pieces.iter().map(String::as_str), style.width);
+    let (name, facts) = text.split_at(name.len().min(text.len()));
+    writeln!(out, "{}{}", paint(style.colour, BOLD, name), hang(facts, 2))?;
+    Ok(())
+}
+
+fn facts(target: &TargetInfo) -> Vec<String> {
+    let mut facts = Vec::new();
+    facts.extend(target.go_version.clone());
+    facts.extend(taken_at(target));
+    facts.extend(target.bytes_read.map(words::bytes));
+    facts.extend(
+        target
+            .pause_seconds
+            .map(|seconds| format!("stopped for {:.1} ms", seconds * 1000.0)),
+    );
+    facts
+}
+
+fn taken_at(target: &TargetInfo) -> Option<String> {
+    let nanos = target.taken_at_unix_nanos?;
+    let time = jiff::Timestamp::from_nanosecond(nanos.into()).ok()?;
+    Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+fn count_groups(groups: usize) -> String {
+    words::count_of(u64::try_from(groups).unwrap_or(u64::MAX), "group")
+}
+
+/// `1 leak, 2 suspect`, or that there is nothing.
+fn tally(findings: &[Finding], style: &Style<'_>) -> String {
+    let counts = [Verdict::Leak, Verdict::Growing, Verdict::Suspect].map(|verdict| {
+        let count = findings.iter().filter(|one| one.verdict == verdict).count();
+        let text = match (verdict, count) {
+            (_, 0) => return None,
+            (Verdict::Leak, 1) => "1 leak".to_owned(),
+            (Verdict::Leak, _) => format!("{count} leaks"),
+            (Verdict::Suspect, 1) => "1 suspect".to_owned(),
+            (Verdict::Suspect, _) => format!("{count} suspects"),
+            (_, _) => format!("{count} {}", verdict.as_str()),
+        };
+        Some(paint(style.colour, ink::verdict(verdict), &text))
+    });
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    if counts.is_empty() {
+        paint(style.colour, GREEN, "no leak found")
+    } else {
+        counts.join(", ")
+    }
+}
+
+/// The group that a finding is about.
+fn group_of<'g>(finding: &Finding, groups: impl Iterator<Item = &'g Group>) -> Option<&'g Group> {
+    let (at, operation) = (&finding.place, finding.operation);
+    let here = |group: &&Group| {
+        let site = &group.site;
+        site.operation == operation
+            && site.line == at.line
+            && site.function == at.function
+            && site.file == at.file
+    };
+    let mut groups = groups.filter(here);
+    let first = groups.next()?;
+    if first.count == finding.count {
+        return Some(first);
+    }
+    // Grouped by something finer than the site, several groups share it.
+    Some(
+        groups
+            .find(|group| group.count == finding.count)
+            .unwrap_or(first),
+    )
+}
+
+/// The groups that are no findings.
+fn others(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    let is_finding = |group: &Group| {
+        let found = report.findings.iter().any(|finding| {
+            group_of(finding, std::iter::once(group))
+                .is_some_and(|same| same.count == finding.count)
+        });
+        found && group.dismissed.is_none()
+    };
+    let rest: Vec<&Group> = report
+        .groups
+        .iter()
+        .filter(|group| !is_finding(group))
+        .collect();
+    if !rest.is_empty() {
+        let title = if report.findings.is_empty() {
+            "Groups"
+        } else {
+            "Other groups"
+        };
+        writeln!(out, "{}", paint(style.colour, BOLD, title))?;
+        let head = [
+            ("count", Kind::Number),
+            ("waiting", Kind::Number),
+            ("operation", Kind::Word),
+            ("function", Kind::Name),
+            ("place", Kind::Name),
+        ];
+        let mut rows: Vec<Row> = rest.into_iter().map(|group| row(group, style)).collect();
+        let waits_known = report.groups.iter().any(|group| group.waits.is_some());
+        if waits_known {
+            write!(out, "{}", table(&head, rows, style))?;
+        } else {
+            for row in &mut rows {
+                row.cells.remove(WAITING);
+            }
+            let head = head.iter().filter(|(title, _)| *title != "waiting");
+            let head: Vec<_> = head.copied().collect();
+            write!(out, "{}", table(&head, rows, style))?;
+        }
+    }
+    let hidden = report.groups_total.saturating_sub(report.groups.len());
+    if hidden > 0 {
+        let text = format!("{} not shown", count_groups(hidden));
+        writeln!(out, "{}", paint(style.colour, DIM, &text))?;
+    }
+    if !report.groups.is_empty() || hidden > 0 {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn row(group: &Group, style: &Style<'_>) -> Row {
+    let site = &group.site;
+    Row {
+        cells: vec![
+            Cell::new(group.count.to_string()),
+            Cell::new(words::waits(group.waits.as_ref()).unwrap_or_default()),
+            Cell::new(site.operation.as_str()),
+            function_cell(group),
+            place_cell(group, style),
+        ],
+        note: note(group),
+        below: stack_lines(group, style),
+    }
+}
+
+fn function_cell(group: &Group) -> Cell {
+    Cell::new(clean(&group.site.function)).ansi(ink::CYAN)
+}
+
+/// The whole place, or the file's name alone: the function already tells the package.
+fn place_cell(group: &Group, style: &Style<'_>) -> Cell {
+    let site = &group.site;
+    let whole = place(&site.file, site.line, style.root);
+    let short = short_place(&site.file, site.line);
+    Cell::new(clean(&whole)).or_short(clean(&short))
+}
+
+fn note(group: &Group) -> String {
+    match &group.dismissed {
+        Some(dismissal) => {
+            let (_, by) = words::dismissed_by(dismissal.by);
+            clean(&format!("{by}: {}", dismissal.reason)).into_owned()
+        }
+        None if group.verdict > Verdict::Normal => group.verdict.as_str().to_owned(),
+        None => String::new(),
+    }
+}
+
+/// The whole stack, when asked for.
+fn stack_lines(group: &Group, style: &Style<'_>) -> Vec<String> {
+    if !style.stacks {
+        return Vec::new();
+    }
+    let frame = |frame: &gorphan_model::Frame| {
+        let place = place(&frame.file, frame.line, style.root);
+        clean(&format!("{} ({place})", frame.function)).into_owned()
+    };
+    let mut lines: Vec<String> = group.stack.frames.iter().map(frame).collect();
+    if let Some(created) = &group.created_by {
+        lines.push(format!("created by {}", frame(created)));
+    }
+    lines
+}
+
+/// What could not be read.
+fn problems(problems: &[Problem], style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    for problem in problems.iter().take(MAX_PROBLEMS) {
+        let at = match (problem.line, problem.address) {
+            (Some(line), _) => format!("line {line}: "),
+            (None, Some(address)) => format!("{address:#x}: "),
+            (None, None) => String::new(),
+        };
+        let warning = paint(style.colour, YELLOW, "warning:");
+        let room = style.width.map(|width| width.saturating_sub(9).max(20));
+        let text = wrap(&clean(&format!("{at}{}", problem.message)), room);
+        writeln!(out, "{warning} {}", hang(&text, 9))?;
+    }
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    if more > 0 {
+        writeln!(out, "... and {more} more problems (--format json has all)")?;
+    }
+    if !problems.is_empty() {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Nothing found, and what that rests on.
+fn quiet(
+    report: &Report<'_>,
+    looked_at: &str,
+    style: &Style<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let waiting = report
+        .groups
+        .iter()
+        .filter(|group| group.site.operation.waits_for_goroutine());
+    let waiting = waiting.fold(0_u64, |sum, group| sum.saturating_add(group.count));
+    let dismissed = report
+        .groups
+        .iter()
+        .filter(|group| group.dismissed.is_some());
+    let dismissed = dismissed.fold(0_u64, |sum, group| sum.saturating_add(group.count));
+    let dismissed = match dismissed {
+        0 => String::new(),
+        count => format!(" ({count} of all are dismissed, each with its reason above)"),
+    };
+    let text = format!(
+        "No leak found: looked at {looked_at}; {waiting} wait for another goroutine{dismissed}."
+    );
+    let text = wrap(&text, style.width);
+    // The verdict's words are short enough never to be wrapped.
+    let (found, rest) = text.split_at("No leak found".len().min(text.len()));
+    writeln!(out, "{}{rest}", paint(style.colour, GREEN, found))?;
+    let hint = "A slow leak shows in two snapshots: gorphan diff BEFORE AFTER.";
+    writeln!(out, "{}", paint(style.colour, DIM, hint))?;
+    Ok(())
+}
+
+/// What to do with the findings.
+fn next_steps(findings: &[Finding], style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    let mut codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let code = codes.first().copied().unwrap_or_default();
+    let many = match codes.get(1..).unwrap_or_default() {
+        [] => String::new(),
+        rest => format!(" (or {})", rest.join(", ")),
+    };
+    let count = u64::try_from(findings.len()).unwrap_or(u64::MAX);
+    let total = paint(style.colour, BOLD, &words::count_of(count, "finding"));
+    writeln!(out, "{total}: {}", tally(findings, style))?;
+    let mut steps = vec![format!(
+        "gorphan explain {code}{many} tells what it means and how to mend it."
+    )];
+    if findings.iter().any(|one| one.verdict == Verdict::Suspect) {
+        steps.push(
+            "A suspect is not proven: take a second snapshot later, and gorphan diff BEFORE AFTER tells whether it grows."
+                .to_owned(),
+        );
+    }
+    for step in steps {
+        let text = hang(&wrap(&step, style.width.map(|width| width.max(20))), 2);
+        writeln!(out, "{}", paint(style.colour, DIM, &text))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
