@@ -26,7 +26,11 @@ pub(super) fn render(
         let mut facts = facts(target);
         facts.insert(0, words::count_of(goroutines, "goroutine"));
         write!(out, "{}", paint(style.colour, DIM, &format!("{word:>6} ")))?;
-        head(&target.name, &facts, style, out)?;
+        let rest = Style {
+            width: style.width.map(|width| width.saturating_sub(7)),
+            ..*style
+        };
+        head(&target.name, &facts, &rest, out)?;
     }
     writeln!(out, "\n{}\n", total(report, style))?;
     for finding in report.findings {

@@ -96,7 +96,7 @@ fn nothing_found_says_what_was_looked_at() {
 #[test]
 fn no_line_of_a_table_is_wider_than_the_terminal() {
     let sample = sample_report();
-    for width in [70, 80, 100, 120, 200] {
+    for width in [80, 100, 120, 160, 200] {
         for document in [sample.inspect(), sample.diff(), sample.gctrace()] {
             let text = check(&document, Format::Terminal, &style(false, Some(width)));
             for line in text.lines() {
