@@ -457,6 +457,7 @@ fn changes(groups: &[Group]) -> Vec<SiteChange> {
                 vanished: ids(before - stayed, 8000),
                 elided: (after - stayed).saturating_sub(150),
             }),
+            moved_from: None,
             group: group.clone(),
             verdict,
         });

@@ -88,10 +88,15 @@ fn why(census: &Census<'_>, group: &Group, leaked: Option<u64>) -> String {
             .to_owned();
     }
     let reasons = group.evidence.iter().filter_map(|evidence| match evidence {
-        Evidence::Threshold { reason, .. } => Some(reason.as_str()),
-        _ => None,
+        Evidence::Threshold { reason, .. } => Some(reason.clone()),
+        Evidence::Growth {
+            before,
+            after,
+            stayed,
+        } => Some(grown(*before, *after, *stayed)),
+        Evidence::RuntimeReported { .. } => None,
     });
-    let mut text = reasons.fold(String::new(), |text, reason| text + "; " + reason);
+    let mut text = reasons.fold(String::new(), |text, reason| text + "; " + &reason);
     if group.site.operation.waits_for_goroutine() {
         text.push_str(&lineage(census.starters(group), group.count));
     }
@@ -141,4 +146,24 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// "there were 40 before, and all of those are still there".
+fn grown(before: u64, after: u64, stayed: Option<u64>) -> String {
+    let more = grouped(after.saturating_sub(before));
+    match (before, stayed) {
+        (0, _) => "there were none before".to_owned(),
+        (_, None) => format!("{more} more than the {} before", grouped(before)),
+        (_, Some(stayed)) if stayed >= before => {
+            format!(
+                "{more} more than the {} before, which are all still there",
+                grouped(before)
+            )
+        }
+        (_, Some(stayed)) => format!(
+            "{more} more than the {} before, of which {} are still there",
+            grouped(before),
+            grouped(stayed)
+        ),
+    }
 }

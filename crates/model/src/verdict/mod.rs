@@ -190,3 +190,29 @@ fn finding(census: &Census<'_>, group: &Group) -> Finding {
         pattern: group.pattern,
     }
 }
+
+/// Findings for groups that a comparison with an earlier snapshot found to deserve a verdict, unless the policy dismisses
+/// them. The groups must already hold the evidence. Sets verdict, pattern and dismissal as [`judge`] does.
+pub(crate) fn reconsider<'a>(
+    snapshot: &Snapshot,
+    groups: impl Iterator<Item = (&'a mut Group, Verdict)>,
+    policy: &Policy,
+) -> Vec<Finding> {
+    let census = Census::new(snapshot);
+    let mut findings = Vec::new();
+    for (group, verdict) in groups {
+        group.pattern = pattern(group, snapshot);
+        let baseline = policy.baseline.as_ref();
+        let known = baseline.and_then(|known| known.counts(std::slice::from_ref(group)).pop()?);
+        group.dismissed = dismissal(group, verdict, policy, known);
+        group.verdict = match group.dismissed {
+            Some(_) => Verdict::Normal,
+            None => verdict,
+        };
+        if group.dismissed.is_none() {
+            findings.push(finding(&census, group));
+        }
+    }
+    sort(&mut findings);
+    findings
+}

@@ -1,0 +1,206 @@
+//! Which site before is which site after.
+//!
+//! 1. Operation, canonical function, file (see [`symbol::file_key`]) and line are the same.
+//! 2. A closure that the compiler inlined elsewhere has another name: innermost function, depth, base name of the file
+//!    and line are the same, and no other site left is like that.
+//! 3. One source hides the operation (`debug=1`): function, file and line are the same, and no other site left is so.
+//! 4. The source was edited: operation and function are the same, each snapshot has just one such site, and no
+//!    frame that both snapshots have at the same line of that file stands below; a line cannot move past one that did not.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+
+use crate::symbol::{canonical, closure, file_key, file_tail};
+use crate::{Group, Operation};
+
+pub(super) struct Pair {
+    pub(super) before: Option<usize>,
+    pub(super) after: Option<usize>,
+    /// By rule 4.
+    pub(super) moved: bool,
+}
+
+pub(super) fn pair(before: &[Group], after: &[Group]) -> Vec<Pair> {
+    let mut matching = Matching {
+        before: before.iter().map(Key::new).collect(),
+        after: after.iter().map(Key::new).collect(),
+        of_before: vec![None; before.len()],
+        of_after: vec![None; after.len()],
+    };
+    matching.join(
+        |key| Some((key.operation, &*key.function, &*key.file, key.line)),
+        false,
+    );
+    matching.join(
+        |key| {
+            key.closure
+                .as_ref()
+                .map(|(within, depth)| (key.operation, &**within, *depth, &*key.base, key.line))
+        },
+        true,
+    );
+    matching.join_hidden();
+    let exact = matching.of_after.clone();
+    matching.join_moved(&anchors(before, after));
+    let gone = matching
+        .of_before
+        .iter()
+        .enumerate()
+        .filter(|(_, other)| other.is_none());
+    let gone = gone.map(|(at, _)| Pair {
+        before: Some(at),
+        after: None,
+        moved: false,
+    });
+    let rest = matching
+        .of_after
+        .iter()
+        .enumerate()
+        .map(|(at, other)| Pair {
+            before: *other,
+            after: Some(at),
+            moved: other.is_some() && exact.get(at) == Some(&None),
+        });
+    rest.chain(gone).collect()
+}
+
+/// A site in the form that is compared.
+struct Key {
+    operation: Operation,
+    function: String,
+    file: String,
+    base: String,
+    line: u32,
+    closure: Option<(String, usize)>,
+}
+
+impl Key {
+    fn new(group: &Group) -> Self {
+        let site = &group.site;
+        let tail = file_tail(&site.file);
+        let placed = site.line > 0 && !site.file.is_empty();
+        let closure = closure(&site.function).filter(|_| placed);
+        Self {
+            operation: site.operation,
+            function: site.function.to_string(),
+            file: file_key(&site.function, &site.file),
+            base: tail.rsplit('/').next().unwrap_or_default().to_owned(),
+            line: site.line,
+            closure: closure.map(|closure| (closure.within.to_owned(), closure.depth)),
+        }
+    }
+}
+
+struct Matching {
+    before: Vec<Key>,
+    after: Vec<Key>,
+    of_before: Vec<Option<usize>>,
+    of_after: Vec<Option<usize>>,
+}
+
+impl Matching {
+    /// Matches what is left and has equal keys: in order, or only where one of each side has the key.
+    fn join<'a, K: Eq + Hash>(&'a mut self, key: impl Fn(&'a Key) -> Option<K>, only_unique: bool) {
+        let left = by_key(&self.before, &self.of_before, &key);
+        let right = by_key(&self.after, &self.of_after, &key);
+        for (key, old) in &left {
+            let Some(new) = right.get(key) else { continue };
+            if only_unique && (old.len() != 1 || new.len() != 1) {
+                continue;
+            }
+            for (old, new) in old.iter().zip(new) {
+                link(&mut self.of_before, &mut self.of_after, *old, *new);
+            }
+        }
+    }
+
+    fn join_hidden(&mut self) {
+        let place = |key: &Key| (key.function.clone(), key.file.clone(), key.line);
+        let left = by_key(&self.before, &self.of_before, |key| Some(place(key)));
+        let right = by_key(&self.after, &self.of_after, |key| Some(place(key)));
+        for (key, old) in &left {
+            if let (&[old], Some(&[new])) = (&**old, right.get(key).map(Vec::as_slice)) {
+                let hidden =
+                    |key: Option<&Key>| key.is_some_and(|key| key.operation == Operation::Other);
+                if hidden(self.before.get(old)) || hidden(self.after.get(new)) {
+                    link(&mut self.of_before, &mut self.of_after, old, new);
+                }
+            }
+        }
+    }
+
+    /// Rule 4, given the last line of each file that both snapshots have in common.
+    fn join_moved(&mut self, anchors: &BTreeMap<String, u32>) {
+        let by_name = |keys: &[Key]| {
+            let mut places: HashMap<(Operation, String), Vec<usize>> = HashMap::new();
+            for (at, key) in keys.iter().enumerate() {
+                let name = (key.operation, key.function.clone());
+                places.entry(name).or_default().push(at);
+            }
+            places
+        };
+        let (left, right) = (by_name(&self.before), by_name(&self.after));
+        for (name, old) in &left {
+            let (&[old], Some(&[new])) = (&**old, right.get(name).map(Vec::as_slice)) else {
+                continue;
+            };
+            let (Some(from), Some(to)) = (self.before.get(old), self.after.get(new)) else {
+                continue;
+            };
+            let last = anchors.get(&from.file);
+            let is_pinned =
+                from.file == to.file && last.is_some_and(|line| *line >= from.line.max(to.line));
+            let is_placed = from.line > 0 && to.line > 0;
+            let is_free = self.of_before.get(old) == Some(&None);
+            if is_free && is_placed && !is_pinned {
+                link(&mut self.of_before, &mut self.of_after, old, new);
+            }
+        }
+    }
+}
+
+fn link(of_before: &mut [Option<usize>], of_after: &mut [Option<usize>], old: usize, new: usize) {
+    if let (Some(a), Some(b)) = (of_before.get_mut(old), of_after.get_mut(new)) {
+        *a = Some(new);
+        *b = Some(old);
+    }
+}
+
+/// The keys that are not matched yet, with where they stand.
+fn by_key<'a, K: Eq + Hash>(
+    keys: &'a [Key],
+    matched: &[Option<usize>],
+    key: impl Fn(&'a Key) -> Option<K>,
+) -> HashMap<K, Vec<usize>> {
+    let mut map: HashMap<K, Vec<usize>> = HashMap::new();
+    let left = keys.iter().zip(matched).enumerate();
+    for (at, (it, _)) in left.filter(|(_, (_, matched))| matched.is_none()) {
+        if let Some(key) = key(it) {
+            map.entry(key).or_default().push(at);
+        }
+    }
+    map
+}
+
+/// Per file the last line at which both snapshots have a frame of the same function.
+fn anchors(before: &[Group], after: &[Group]) -> BTreeMap<String, u32> {
+    let places = |groups: &[Group]| -> HashSet<(String, String, u32)> {
+        let frames = groups
+            .iter()
+            .flat_map(|group| group.stack.frames.iter().chain(&group.stack.created_by));
+        let placed = frames.filter(|frame| frame.line > 0 && !frame.file.is_empty());
+        placed
+            .map(|frame| {
+                let name = canonical(&frame.function);
+                let file = file_key(&name, &frame.file);
+                (name.into_owned(), file, frame.line)
+            })
+            .collect()
+    };
+    let mut last = BTreeMap::new();
+    for (_, file, line) in places(before).intersection(&places(after)) {
+        let slot = last.entry(file.clone()).or_insert(0);
+        *slot = (*slot).max(*line);
+    }
+    last
+}
