@@ -1,0 +1,397 @@
+//! Every distinct stack once, found again by walking its lines.
+//!
+//! The lines of a block, without what differs from goroutine to goroutine, are a path through a tree that starts at
+//! the leaf frame. A node remembers where the last block went from it, so that a stack met before costs one comparison
+//! a line: no search for the line's end, no hash, no copy. Only a line that goes elsewhere is taken apart.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use gorphan_model::{Ancestor, Elision, Frame, GoroutineId, Stack};
+use hashbrown::HashTable;
+use memchr::{memchr, memchr2};
+
+use super::header::number_u64;
+use super::intern::Names;
+use super::lines::{Content, IN_GOROUTINE, Kind, Line, Tail};
+
+/// Bytes of distinct lines and of distinct names kept. A large program's dump has under 2 MB; this bounds what a made-up
+/// one can take.
+const MAX_TEXT_BYTES: usize = 32 << 20;
+/// Nodes of the tree, 28 bytes each and 8 in the table of edges; 200,000 stacks with ten lines of their own each.
+const MAX_NODES: usize = 2 << 20;
+/// Frames of all distinct stacks, 40 bytes each.
+const MAX_FRAMES: usize = 4 << 20;
+
+/// A place in the tree.
+pub(super) type NodeId = u32;
+/// A distinct stack.
+pub(super) type StackId = u32;
+
+const NONE: u32 = u32::MAX;
+
+/// Why a goroutine's stack could not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full;
+
+struct Node {
+    /// Where the last block went from here.
+    next: NodeId,
+    /// The line's key in `text`.
+    start: u32,
+    len: u32,
+    tail: Tail,
+    kind: Kind,
+    parent: NodeId,
+    line: u32,
+    /// The stack of blocks that end here.
+    stack: StackId,
+}
+
+/// A line met before.
+struct Known {
+    start: u32,
+    len: u32,
+    kind: Kind,
+    tail: Tail,
+    content: Content,
+}
+
+/// A line that was the expected one.
+pub(super) struct Step {
+    pub(super) node: NodeId,
+    /// Bytes, with the newline.
+    pub(super) taken: usize,
+    /// The creator's goroutine.
+    pub(super) parent: Option<GoroutineId>,
+}
+
+/// The tree and the stacks.
+pub(super) struct Stacks {
+    text: Vec<u8>,
+    lines: Vec<Known>,
+    line_table: HashTable<u32>,
+    nodes: Vec<Node>,
+    edges: HashTable<NodeId>,
+    stacks: Vec<Arc<Stack>>,
+    stack_table: HashTable<StackId>,
+    names: Names,
+    hasher: foldhash::fast::RandomState,
+    frames: usize,
+    max_stacks: usize,
+}
+
+impl Stacks {
+    /// Where the blocks of a dump start.
+    pub(super) const DUMP: NodeId = 0;
+    /// Where the records of a `debug=1` profile start.
+    pub(super) const COUNTED: NodeId = 1;
+
+    /// No stack yet, and room for `max_stacks`.
+    pub(super) fn new(max_stacks: usize) -> Self {
+        let root = || Node {
+            next: NONE,
+            start: 0,
+            len: 0,
+            tail: Tail::Nothing,
+            kind: Kind::Start,
+            parent: NONE,
+            line: NONE,
+            stack: NONE,
+        };
+        Self {
+            text: Vec::new(),
+            lines: Vec::new(),
+            line_table: HashTable::new(),
+            nodes: vec![root(), root()],
+            edges: HashTable::new(),
+            stacks: Vec::new(),
+            stack_table: HashTable::new(),
+            names: Names::default(),
+            hasher: foldhash::fast::RandomState::default(),
+            frames: 0,
+            max_stacks: max_stacks.min(NONE as usize - 1),
+        }
+    }
+
+    /// The stack behind an id.
+    pub(super) fn stack(&self, id: StackId) -> Option<&Arc<Stack>> {
+        self.stacks.get(id as usize)
+    }
+
+    /// The kind of the line that led to `node`.
+    pub(super) fn kind(&self, node: NodeId) -> Kind {
+        self.nodes
+            .get(node as usize)
+            .map_or(Kind::Start, |node| node.kind)
+    }
+
+    /// The node before `node`.
+    pub(super) fn before(&self, node: NodeId) -> NodeId {
+        self.nodes
+            .get(node as usize)
+            .map_or(node, |found| found.parent)
+    }
+
+    /// Goes on from `node` if `text`, which ends with a newline, goes on as the last block at this node did.
+    #[inline]
+    pub(super) fn expected(&self, node: NodeId, text: &[u8]) -> Option<Step> {
+        let id = self.nodes.get(node as usize)?.next;
+        let next = self.nodes.get(id as usize)?;
+        let len = next.len as usize;
+        let key = self.text.get(next.start as usize..)?.get(..len)?;
+        let rest = text.strip_prefix(key)?;
+        let (tail, parent) = match next.tail {
+            Tail::Nothing => (usize::from(rest.first() == Some(&b'\n')), None),
+            Tail::Arguments => (arguments(rest)?, None),
+            Tail::Registers => (registers(rest)?, None),
+            Tail::Parent => parent(rest)?,
+            Tail::Ancestor => (memchr(b'\n', rest)? + 1, None),
+        };
+        (tail > 0).then_some(Step {
+            node: id,
+            taken: len + tail,
+            parent,
+        })
+    }
+
+    /// Goes on from `node` by a line, which may be new.
+    pub(super) fn follow(&mut self, node: NodeId, line: &Line<'_>) -> Result<NodeId, Full> {
+        let line_id = self.line(line)?;
+        let hash = self.hasher.hash_one((node, line_id));
+        let nodes = &self.nodes;
+        let known = self.edges.find(hash, |id| {
+            nodes
+                .get(*id as usize)
+                .is_some_and(|found| found.parent == node && found.line == line_id)
+        });
+        let id = match known {
+            Some(id) => *id,
+            None => self.grow(node, line_id, hash)?,
+        };
+        if let Some(from) = self.nodes.get_mut(node as usize) {
+            from.next = id;
+        }
+        Ok(id)
+    }
+
+    fn grow(&mut self, parent: NodeId, line: u32, hash: u64) -> Result<NodeId, Full> {
+        if self.nodes.len() >= MAX_NODES {
+            return Err(Full);
+        }
+        let id = u32::try_from(self.nodes.len()).map_err(|_| Full)?;
+        let known = self.lines.get(line as usize).ok_or(Full)?;
+        self.nodes.push(Node {
+            next: NONE,
+            start: known.start,
+            len: known.len,
+            tail: known.tail,
+            kind: known.kind,
+            parent,
+            line,
+            stack: NONE,
+        });
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.edges.insert_unique(hash, id, |id| {
+            let node = nodes.get(*id as usize);
+            hasher.hash_one(node.map_or((NONE, NONE), |node| (node.parent, node.line)))
+        });
+        Ok(id)
+    }
+
+    /// The number of a line, decoded and kept if it is new.
+    fn line(&mut self, line: &Line<'_>) -> Result<u32, Full> {
+        let hash = hash_line(&self.hasher, line.kind, line.key);
+        let (lines, text) = (&self.lines, &self.text);
+        let known = self.line_table.find(hash, |id| {
+            lines.get(*id as usize).is_some_and(|known| {
+                known.kind == line.kind && known.tail == line.tail && slice(text, known) == line.key
+            })
+        });
+        if let Some(id) = known {
+            return Ok(*id);
+        }
+        let bytes = self.text.len().saturating_add(self.names.bytes());
+        if bytes.saturating_add(line.key.len().saturating_mul(2)) > MAX_TEXT_BYTES {
+            return Err(Full);
+        }
+        let id = u32::try_from(self.lines.len()).map_err(|_| Full)?;
+        let start = u32::try_from(self.text.len()).map_err(|_| Full)?;
+        let len = u32::try_from(line.key.len()).map_err(|_| Full)?;
+        self.text.extend_from_slice(line.key);
+        let content = self.content(line);
+        self.lines.push(Known {
+            start,
+            len,
+            kind: line.kind,
+            tail: line.tail,
+            content,
+        });
+        let (lines, text, hasher) = (&self.lines, &self.text, &self.hasher);
+        self.line_table.insert_unique(hash, id, |id| {
+            lines
+                .get(*id as usize)
+                .map_or(0, |known| hash_line(hasher, known.kind, slice(text, known)))
+        });
+        Ok(id)
+    }
+
+    fn content(&mut self, line: &Line<'_>) -> Content {
+        let number = line.number;
+        match line.kind {
+            Kind::Function | Kind::Creator => Content::Name(self.names.get(line.name)),
+            Kind::Place | Kind::CreatorPlace => {
+                Content::Place(self.names.get(line.file), number.unwrap_or(0))
+            }
+            Kind::Counted => Content::Frame(
+                self.names.get(line.name),
+                self.names.get(line.file),
+                number.unwrap_or(0),
+            ),
+            Kind::Elided => Content::Elided(number),
+            Kind::Start | Kind::Origin | Kind::Unavailable => Content::Mark,
+        }
+    }
+
+    /// The stack of a block that ends at `node`.
+    pub(super) fn end(&mut self, node: NodeId) -> Result<StackId, Full> {
+        let known = self.nodes.get(node as usize).ok_or(Full)?.stack;
+        if known != NONE {
+            return Ok(known);
+        }
+        let stack = self.decode(node);
+        let hash = self.hasher.hash_one(&stack);
+        let stacks = &self.stacks;
+        // Blocks may differ in what a stack does not keep: program counters, inlining marks.
+        let same = self.stack_table.find(hash, |id| {
+            stacks
+                .get(*id as usize)
+                .is_some_and(|known| **known == stack)
+        });
+        let id = match same {
+            Some(id) => *id,
+            None => self.keep(stack, hash)?,
+        };
+        if let Some(node) = self.nodes.get_mut(node as usize) {
+            node.stack = id;
+        }
+        Ok(id)
+    }
+
+    fn keep(&mut self, stack: Stack, hash: u64) -> Result<StackId, Full> {
+        let ancestors = stack
+            .ancestors
+            .iter()
+            .map(|ancestor| ancestor.frames.len() + 1);
+        let frames = self.frames + stack.frames.len() + ancestors.sum::<usize>();
+        if self.stacks.len() >= self.max_stacks || frames > MAX_FRAMES {
+            return Err(Full);
+        }
+        self.frames = frames;
+        let id = u32::try_from(self.stacks.len()).map_err(|_| Full)?;
+        self.stacks.push(Arc::new(stack));
+        let (stacks, hasher) = (&self.stacks, &self.hasher);
+        self.stack_table.insert_unique(hash, id, |id| {
+            stacks
+                .get(*id as usize)
+                .map_or(0, |stack| hasher.hash_one(&**stack))
+        });
+        Ok(id)
+    }
+
+    /// Puts the lines that lead to `node` together.
+    fn decode(&self, node: NodeId) -> Stack {
+        let mut path = Vec::new();
+        let mut at = node;
+        while let Some(node) = self.nodes.get(at as usize) {
+            path.extend(self.lines.get(node.line as usize));
+            at = node.parent;
+        }
+        let mut stack = Stack::default();
+        let mut name: Option<&Arc<str>> = None;
+        for line in path.into_iter().rev() {
+            match &line.content {
+                Content::Name(function) => name = Some(function),
+                Content::Place(file, number) => {
+                    let Some(function) = name.take() else {
+                        continue;
+                    };
+                    let frame = Frame {
+                        function: Arc::clone(function),
+                        file: Arc::clone(file),
+                        line: *number,
+                    };
+                    let creator = line.kind == Kind::CreatorPlace;
+                    match (stack.ancestors.last_mut(), creator) {
+                        (None, false) => stack.frames.push(frame),
+                        (None, true) => stack.created_by = Some(frame),
+                        (Some(ancestor), false) => ancestor.frames.push(frame),
+                        (Some(ancestor), true) => ancestor.created_by = Some(frame),
+                    }
+                }
+                Content::Frame(function, file, number) => stack.frames.push(Frame {
+                    function: Arc::clone(function),
+                    file: Arc::clone(file),
+                    line: *number,
+                }),
+                Content::Elided(count) => {
+                    if stack.ancestors.is_empty() && stack.elided.is_none() {
+                        stack.elided = Some(Elision {
+                            at: stack.frames.len(),
+                            count: *count,
+                        });
+                    }
+                }
+                Content::Mark => {
+                    if line.kind == Kind::Origin {
+                        stack.ancestors.push(Ancestor {
+                            frames: Vec::new(),
+                            created_by: None,
+                        });
+                    }
+                }
+            }
+        }
+        stack
+    }
+}
+
+fn slice<'a>(text: &'a [u8], known: &Known) -> &'a [u8] {
+    let start = known.start as usize;
+    text.get(start..start + known.len as usize)
+        .unwrap_or_default()
+}
+
+fn hash_line(hasher: &foldhash::fast::RandomState, kind: Kind, key: &[u8]) -> u64 {
+    hasher.hash_one((kind as u8, key))
+}
+
+/// Bytes up to and with the newline, if these are arguments: no parenthesis but the last.
+#[inline]
+fn arguments(rest: &[u8]) -> Option<usize> {
+    let at = memchr2(b'(', b'\n', rest)?;
+    let last = rest.get(at.checked_sub(1)?)?;
+    (rest.get(at) == Some(&b'\n') && *last == b')').then_some(at + 1)
+}
+
+/// Bytes up to and with the newline, if this is nothing or frame and stack pointers.
+#[inline]
+fn registers(rest: &[u8]) -> Option<usize> {
+    match rest {
+        [b'\n', ..] => Some(1),
+        [b' ', b'f' | b'p', b'p' | b'c', b'=', b'0', b'x', ..] => Some(memchr(b'\n', rest)? + 1),
+        _ => None,
+    }
+}
+
+/// Bytes up to and with the newline, and the creator's goroutine where it is there.
+#[inline]
+fn parent(rest: &[u8]) -> Option<(usize, Option<GoroutineId>)> {
+    if rest.first() == Some(&b'\n') {
+        return Some((1, None));
+    }
+    let digits = rest.strip_prefix(IN_GOROUTINE)?;
+    let end = memchr(b'\n', digits)?;
+    let id = number_u64(digits.get(..end)?)?;
+    Some((IN_GOROUTINE.len() + end + 1, Some(GoroutineId(id))))
+}
