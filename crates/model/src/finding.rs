@@ -134,7 +134,7 @@ impl Pattern {
         match self {
             Self::PrematureReturn => (
                 "premature-return",
-                "a function that started a sender and returned before it received",
+                "a function that started a sender and returned before it received, early or at a deadline",
                 "Give the channel room for every value that may be sent (make(chan T, n)), or let the sender select on ctx.Done().",
             ),
             Self::TimeoutAbandonedSender => (
@@ -164,7 +164,7 @@ impl Pattern {
             ),
             Self::NoSender => (
                 "no-sender",
-                "a receive for which nobody sends",
+                "a receive for which nobody sends or closes",
                 "Send or close on every path, error paths included, or let the receiver select on ctx.Done().",
             ),
             Self::LockNotReleased => (

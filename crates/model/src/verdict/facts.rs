@@ -14,6 +14,7 @@ pub(super) struct Census<'a> {
     samples_by_id: OnceCell<HashMap<u64, usize>>,
     busy_starts: OnceCell<HashSet<(u64, &'a str)>>,
     functions: OnceCell<HashSet<String>>,
+    quiet: OnceCell<bool>,
 }
 
 /// What became of the functions that started a group's goroutines: the `go` statement's function and goroutine.
@@ -57,6 +58,7 @@ impl<'a> Census<'a> {
             samples_by_id: OnceCell::new(),
             busy_starts: OnceCell::new(),
             functions: OnceCell::new(),
+            quiet: OnceCell::new(),
         }
     }
 
@@ -123,6 +125,24 @@ impl<'a> Census<'a> {
                 busy.extend(parents.map(|parent| (parent.0, package)));
             }
             busy
+        })
+    }
+
+    /// Whether nobody is at work: no goroutine runs, sleeps, waits for I/O or is in a system call with anything but the
+    /// standard library on its stack. In such a program nobody is about to receive, or to unlock.
+    ///
+    /// The main goroutine is not asked, as it often waits for a signal or for standard input; nor are goroutines that
+    /// take a profile.
+    pub(super) fn is_quiet(&self) -> bool {
+        *self.quiet.get_or_init(|| {
+            let samples = self.snapshot.samples.iter().zip(self.operations());
+            let mut at_work = samples.filter(|(sample, operation)| {
+                !operation.waits_for_goroutine()
+                    && !is_main(&sample.stack)
+                    && !is_standard_only(&sample.stack)
+                    && !takes_profile(&sample.stack)
+            });
+            at_work.next().is_none()
         })
     }
 
@@ -280,6 +300,15 @@ fn is_standard_only(stack: &Stack) -> bool {
         let package = symbol::package(&frame.function);
         let first = package.split('/').next().unwrap_or_default();
         STANDARD.contains(&first) || package.starts_with("golang.org/x/")
+    })
+}
+
+fn takes_profile(stack: &Stack) -> bool {
+    stack.frames.iter().any(|frame| {
+        matches!(
+            symbol::package(&frame.function),
+            "runtime/pprof" | "net/http/pprof"
+        )
     })
 }
 

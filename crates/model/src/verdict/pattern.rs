@@ -1,10 +1,6 @@
 //! Which known leak pattern a group looks like. Hints from shapes and names: never a verdict, and worded so.
 
-use crate::verdict::facts::starting_function;
-use crate::{Group, Operation, Pattern, Snapshot, Stack, symbol};
-
-/// Senders of one starter that make an N-cast likelier than a single abandoned sender.
-const CAST: u64 = 2;
+use crate::{Group, Operation, Pattern, Snapshot, Stack, operation, symbol};
 
 /// The pattern that the group resembles, if any.
 ///
@@ -15,15 +11,15 @@ const CAST: u64 = 2;
 /// | nil channel, select without cases, mutex and condition patterns | the operation says it | |
 /// | HTTP body not closed | select, IO wait | the HTTP client's connection loops |
 /// | timeout-abandoned sender | send | a name on the stack or of the creator speaks of time, deadline or context |
-/// | N-cast | send | one creator goroutine started several senders |
-/// | premature return | send | started as a closure, or by a function that is not running any more |
-/// | no receiver | send | any other |
-/// | range over a channel that is never closed | receive | a goroutine's own outermost function receives |
+/// | no receiver | send | the goroutine's outermost function is not the one that sends: it called something that does |
+/// | N-cast | send | the numbers of the goroutines come in several runs, or the function has a name |
+/// | premature return | send | a closure of its starter sends |
+/// | range over a channel that is never closed | receive | the goroutine's outermost function receives and has a name |
 /// | no sender | receive | any other |
-/// | dead select | select | a goroutine's own outermost function selects |
+/// | dead select | select | the goroutine's outermost function selects |
 /// | ticker or sleep loop | sleep; select or receive with `time` on the stack | |
-/// | endless loop | running, runnable | not in the runtime and not the goroutine that took the dump |
-pub fn pattern(group: &Group, snapshot: &Snapshot) -> Option<Pattern> {
+/// | endless loop | running, runnable | not in the runtime, and not main |
+pub fn pattern(group: &Group, _snapshot: &Snapshot) -> Option<Pattern> {
     if is_http_client_loop(group) {
         return Some(Pattern::HttpBodyNotClosed);
     }
@@ -35,7 +31,7 @@ pub fn pattern(group: &Group, snapshot: &Snapshot) -> Option<Pattern> {
         }
         Operation::WaitGroup => Some(Pattern::WaitGroupMismatch),
         Operation::CondWait => Some(Pattern::CondNeverSignalled),
-        Operation::ChanSend => Some(send_pattern(group, snapshot)),
+        Operation::ChanSend => Some(send_pattern(group)),
         Operation::ChanReceive => Some(receive_pattern(group)),
         Operation::Select => select_pattern(group),
         Operation::Sleep => Some(Pattern::TickerOrSleepLoop),
@@ -44,37 +40,41 @@ pub fn pattern(group: &Group, snapshot: &Snapshot) -> Option<Pattern> {
     }
 }
 
-fn send_pattern(group: &Group, snapshot: &Snapshot) -> Pattern {
+fn send_pattern(group: &Group) -> Pattern {
     if speaks_of_time(group) {
-        return Pattern::TimeoutAbandonedSender;
-    }
-    // More senders than creators: one call started several and took fewer answers.
-    if group
-        .creators
-        .is_some_and(|creators| creators > 0 && group.count >= creators.saturating_mul(CAST))
-    {
-        return Pattern::NCast;
-    }
-    let Some(starter) = starting_function(group) else {
-        return Pattern::NoReceiver;
-    };
-    let running = snapshot
-        .samples
-        .iter()
-        .flat_map(|sample| &sample.stack.frames)
-        .any(|frame| symbol::canonical(&frame.function) == starter);
-    if running {
+        Pattern::TimeoutAbandonedSender
+    } else if !blocks_at_bottom(&group.stack) {
         Pattern::NoReceiver
+    } else if comes_in_runs(group) || !is_closure(&group.site.function) {
+        Pattern::NCast
     } else {
         Pattern::PrematureReturn
     }
+}
+
+/// Goroutines that one call starts in a row have successive numbers. Several such runs with gaps, where the ones that
+/// were answered are missing, are several calls that each left more than one behind.
+fn comes_in_runs(group: &Group) -> bool {
+    let mut ids: Vec<u64> = group.identities.known.iter().map(|one| one.id.0).collect();
+    ids.sort_unstable();
+    let runs: Vec<&[u64]> = ids.chunk_by(|a, b| b.checked_sub(*a) == Some(1)).collect();
+    let in_runs: usize = runs
+        .iter()
+        .map(|run| run.len())
+        .filter(|len| *len > 1)
+        .sum();
+    runs.len() > 1 && in_runs * 2 > ids.len()
+}
+
+fn is_closure(function: &str) -> bool {
+    symbol::closure(function).is_some()
 }
 
 fn receive_pattern(group: &Group) -> Pattern {
     if on_stack(&group.stack, |name| name.starts_with("time.")) {
         return Pattern::TickerOrSleepLoop;
     }
-    if blocks_at_bottom(&group.stack) {
+    if blocks_at_bottom(&group.stack) && !is_closure(&group.site.function) {
         Pattern::RangeNeverClosed
     } else {
         Pattern::NoSender
@@ -92,12 +92,12 @@ fn loop_pattern(group: &Group) -> Option<Pattern> {
     (!own && group.created_by.is_some()).then_some(Pattern::EndlessLoop)
 }
 
-/// The goroutine's outermost function is the one that blocks: it does nothing but serve the channel.
+/// The goroutine's outermost function is the one that blocks: it was started for that.
 fn blocks_at_bottom(stack: &Stack) -> bool {
-    let mut outside = stack.frames.iter().filter(|frame| {
-        let package = symbol::package(&frame.function);
-        package != "runtime" && !package.starts_with("internal/") && package != "sync"
-    });
+    let mut outside = stack
+        .frames
+        .iter()
+        .filter(|frame| !operation::is_plumbing(&symbol::canonical(&frame.function)));
     outside.next().is_some() && outside.next().is_none()
 }
 

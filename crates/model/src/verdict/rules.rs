@@ -36,6 +36,16 @@ const RETURNED_SENDERS: u64 = 5;
 /// The part of all goroutines that such senders must be, and that senders of profiles must be.
 const SENDERS_SHARE: f64 = 0.3;
 
+/// Goroutines blocked at one site in a program in which nobody is at work; see [`Census::is_quiet`]. Nobody is about to
+/// wake them, so few are enough.
+const QUIET: u64 = 5;
+
+/// The part of all goroutines that they must be. Small, because a quiet program says enough by itself.
+const QUIET_SHARE: f64 = 0.1;
+
+/// Waiters for one lock whose starters have ended: fire-and-forget goroutines that pile up.
+const ORPHANED_LOCKERS: u64 = 10;
+
 /// Senders of a source without ids whose starting function is nowhere on any stack.
 const PROFILE_SENDERS: u64 = 5;
 
@@ -150,9 +160,13 @@ fn runtime_reported(census: &Census<'_>, group: &Group) -> Option<Evidence> {
 }
 
 /// `leakprof-threshold`: very many goroutines in a channel or sync operation at one site.
+///
+/// `debug=1` hides the runtime's frames and with them what the goroutines do; there an unknown operation counts too.
 fn leakprof_threshold(census: &Census<'_>, group: &Group, policy: &Policy) -> Option<Evidence> {
     let limit = policy.threshold.unwrap_or(DEFAULT_THRESHOLD).max(1);
-    if group.count < limit || !group.site.operation.waits_for_goroutine() {
+    let operation = group.site.operation;
+    let hidden = operation == Operation::Other && census.snapshot.format == Format::CountText;
+    if group.count < limit || !(hidden || operation.waits_for_goroutine()) {
         return None;
     }
     let reason = format!("{limit} or more goroutines are blocked at one place");
@@ -173,7 +187,8 @@ fn never_wakes(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     threshold(census, "never-wakes", count, limit, reason.to_owned())
 }
 
-/// `lock-held`: a lock that somebody waits for since a minute or more. `lock-convoy`: most of the program waits for it.
+/// `lock-held`: a lock that somebody waits for since a minute or more. `lock-convoy`: many wait for it, and they are most
+/// of the program, or nobody is at work who could hold it, or those who started them have ended.
 fn lock_held(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     let waited = group
         .waits
@@ -187,11 +202,28 @@ fn lock_held(census: &Census<'_>, group: &Group) -> Option<Evidence> {
         return threshold(census, "lock-held", waited, 1, reason);
     }
     let share = census.share(group.count);
-    if group.count < CONVOY || share < CONVOY_SHARE {
+    if is_stuck_in_quiet(census, group) {
+        let reason = "no other goroutine of the program is at work and could hold the lock";
+        let reason = reason.to_owned();
+        return threshold(census, "lock-convoy", group.count, QUIET, reason);
+    }
+    if group.count < CONVOY {
         return None;
     }
-    let reason = format!("{} of all goroutines wait for one lock", percent(share));
-    threshold(census, "lock-convoy", group.count, CONVOY, reason)
+    if share >= CONVOY_SHARE {
+        let reason = format!("{} of all goroutines wait for one lock", percent(share));
+        return threshold(census, "lock-convoy", group.count, CONVOY, reason);
+    }
+    let alone = census.starters(group).alone;
+    if alone < ORPHANED_LOCKERS {
+        return None;
+    }
+    let reason = "the goroutines that started them have ended or do other work".to_owned();
+    threshold(census, "lock-convoy", alone, ORPHANED_LOCKERS, reason)
+}
+
+fn is_stuck_in_quiet(census: &Census<'_>, group: &Group) -> bool {
+    group.count >= QUIET && census.share(group.count) >= QUIET_SHARE && census.is_quiet()
 }
 
 fn senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
@@ -246,6 +278,11 @@ fn abandoned_senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
 /// `crowd-of-senders`: for sources that know neither ids nor waits, or for starters of which nothing is known.
 fn crowd_of_senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     let share = census.share(group.count);
+    if is_stuck_in_quiet(census, group) {
+        let reason = "no other goroutine of the program is at work and could come to receive";
+        let reason = reason.to_owned();
+        return threshold(census, "crowd-of-senders", group.count, QUIET, reason);
+    }
     let ids_unknown = census.starters(group).unknown >= group.count;
     let starter_absent = ids_unknown
         && starting_function(group).is_some_and(|function| !census.runs_anywhere(&function));
@@ -317,10 +354,15 @@ fn unread_bodies(census: &Census<'_>, group: &Group) -> Option<Evidence> {
         .as_ref()
         .map_or(0, |waits| waits.at_least(UNREAD_BODY_MINUTES))
         .saturating_sub(readers);
-    if unread >= UNREAD_BODIES {
+    let limit = if census.is_quiet() {
+        QUIET
+    } else {
+        UNREAD_BODIES
+    };
+    if unread >= limit {
         let reason = "HTTP responses wait for their body to be read or closed, and nobody reads";
         let reason = reason.to_owned();
-        return threshold(census, "unread-bodies", unread, UNREAD_BODIES, reason);
+        return threshold(census, "unread-bodies", unread, limit, reason);
     }
     if old < OLD_UNREAD_BODIES {
         return None;

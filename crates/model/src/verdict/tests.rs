@@ -221,21 +221,61 @@ fn operations_that_never_end() {
     assert_eq!(told(&main, &Policy::default()), "");
 }
 
+/// A goroutine at work in the program, and a crowd of idle connections.
+const BUSY: &str = "
+    1 IO wait | a.com/m.query | a.com/m.open @1
+    60 IO wait | net/http.(*conn).serve | net/http.(*Server).Serve @1
+";
+
 #[test]
-fn a_lock_that_is_held_too_long() {
-    let busy = "60 IO wait | net/http.(*conn).serve | net/http.(*Server).Serve @1";
+fn a_lock_that_is_held_for_a_minute() {
     check(
-        &format!("1 sync.Mutex.Lock 1m | a.com/m.get | a.com/m.serve @1\n{busy}"),
+        &format!("1 sync.Mutex.Lock 1m | a.com/m.get | a.com/m.serve @1\n{BUSY}"),
         "suspect: lock-held 1: a.com/m.get",
     );
     check(
-        &format!("20 sync.Mutex.Lock | a.com/m.get | a.com/m.serve @1\n{busy}"),
+        &format!("1 sync.Mutex.Lock | a.com/m.get | a.com/m.serve @1\n{BUSY}"),
         "",
     );
+}
+
+#[test]
+fn a_convoy_at_a_lock() {
+    let readers = |count: u64, parent: &str| {
+        format!("{count} sync.RWMutex.RLock | a.com/m.get | a.com/m.serve @{parent}\n{BUSY}")
+    };
+    check(&readers(62, "1"), "");
+    check(&readers(63, "1"), "suspect: lock-convoy 63: a.com/m.get");
     check(
-        "70 sync.RWMutex.RLock | a.com/m.get | a.com/m.serve @1\n60 IO wait | a.com/m.get | a.com/m.x @1",
-        "suspect: lock-convoy 70: a.com/m.get",
+        &readers(10, "ended"),
+        "suspect: lock-convoy 10: a.com/m.get",
     );
+    check(&readers(9, "ended"), "");
+}
+
+#[test]
+fn a_few_at_a_lock_or_a_send_when_nobody_is_at_work() {
+    for (state, rule) in [
+        ("sync.Mutex.Lock", "lock-convoy"),
+        ("chan send", "crowd-of-senders"),
+    ] {
+        let blocked = |count: u64| format!("{count} {state} | a.com/m.put a.com/m.run.func1");
+        let found = format!("suspect: {rule} 5: a.com/m.put");
+        let idle = "20 chan receive | a.com/m.worker\n20 IO wait | net/http.(*conn).serve";
+        let quiet = |count: u64| format!("{}\n{idle}", blocked(count));
+        check_as(Format::Protobuf, &quiet(5), &found);
+        check_as(Format::Protobuf, &quiet(4), "");
+        // Someone may be about to unlock, or to receive.
+        let at_work = "1 IO wait | a.com/m.query a.com/m.run";
+        check_as(Format::Protobuf, &format!("{}\n{at_work}", quiet(5)), "");
+        // A profile being taken is no work.
+        let profile = "1 running | runtime/pprof.writeRuntimeProfile a.com/m.debug";
+        check_as(
+            Format::Protobuf,
+            &format!("{}\n{profile}", quiet(5)),
+            &found,
+        );
+    }
 }
 
 #[test]
@@ -284,7 +324,7 @@ fn senders_that_nobody_heeds_for_minutes() {
 
 #[test]
 fn senders_in_a_profile() {
-    let idle = "8 chan receive | a.com/m.worker";
+    let idle = "5 chan receive | a.com/m.worker\n1 IO wait | a.com/m.query";
     let sends = "5 chan send | a.com/m.f.func1";
     check_as(
         Format::Protobuf,
