@@ -1,4 +1,43 @@
-//! placeholder
+//! `gorphan`: finds goroutine leaks in Go programs. Parses arguments, runs a command, and turns what comes back into an
+//! exit status: 0 nothing found, 1 findings at or above `--fail-on`, 2 could not do the job.
 
-#![forbid(unsafe_code)]
-fn main() {}
+mod args;
+mod capture;
+mod cmd;
+mod config;
+mod error;
+mod output;
+mod progress;
+mod settings;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use cmd::Outcome;
+
+const FINDINGS: u8 = 1;
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    // Exits with 2 on bad usage, with 0 after --help and --version.
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Inspect(args) => cmd::inspect::run(args),
+        Command::Diff(args) => cmd::diff::run(args),
+        Command::Gctrace(args) => cmd::gctrace::run(args),
+        Command::Explain(args) => cmd::explain::run(args),
+        Command::Completions(args) => cmd::shell::completions(args),
+        Command::Man => cmd::shell::man(),
+    };
+    match outcome {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(FINDINGS),
+        Err(failure) => {
+            error::report(&failure);
+            ExitCode::from(FAILED)
+        }
+    }
+}

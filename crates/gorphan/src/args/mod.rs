@@ -1,0 +1,168 @@
+//! The command line, as clap derives it. Options that several commands share are in [`options`].
+
+pub(crate) mod options;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use options::{HttpArgs, InputArgs, JudgeArgs, QueryArgs, ReportArgs};
+
+/// Finds goroutine leaks in Go programs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gorphan",
+    version,
+    about = "Finds goroutine leaks in Go programs",
+    long_about = "Finds goroutine leaks in Go programs: reads goroutine dumps, profiles and pprof endpoints of Go 1.2 to \
+                  1.27, and says what is blocked where, how many, for how long, created by whom, and what of it looks \
+                  like a leak.",
+    after_help = "Exit status: 0 nothing found, 1 findings at or above --fail-on (default: leak), 2 could not do the job.",
+    after_long_help = EXAMPLES,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gorphan inspect http://localhost:6060      a running program that serves net/http/pprof
+  gorphan inspect dump.txt                   a dump or profile in a file, of any kind, compressed or not
+  kubectl logs pod | gorphan inspect -       the dumps inside a log
+  gorphan diff before.pb.gz after.pb.gz      what grew, what is new, what is gone
+  gorphan gctrace service.log                whether the heap grows, from GODEBUG=gctrace=1
+  gorphan explain GR1001                     what a finding means and how it is fixed
+
+Exit status: 0 nothing found, 1 findings at or above --fail-on (default: leak), 2 could not do the job.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what is blocked where in one dump, profile or endpoint, and what looks like a leak
+    Inspect(Box<Inspect>),
+    /// Compare two sources: what grew, what is new, what is gone
+    Diff(Box<Diff>),
+    /// Show the trend of the heap in a GODEBUG=gctrace=1 log
+    Gctrace(Gctrace),
+    /// Tell what a finding code or pattern means, with an example and the fix
+    Explain(Explain),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+}
+
+/// `gorphan inspect`.
+#[derive(Debug, Args)]
+#[command(after_long_help = INSPECT_EXAMPLES)]
+pub(crate) struct Inspect {
+    /// A dump or profile file, '-' for standard input, or the URL of a pprof endpoint or its base
+    #[arg(
+        value_name = "SOURCE",
+        value_hint = ValueHint::AnyPath,
+        long_help = "What to look at: a file with a goroutine dump (debug=2, a panic, SIGQUIT), counted stacks (debug=1) or \
+                     a profile (debug=0, goroutineleak), alone or inside a log, compressed with gzip or zstd or not; '-' \
+                     for standard input; or the http(s) URL of a program that serves net/http/pprof (host:port will do) \
+                     or of one endpoint. The kind is detected."
+    )]
+    pub(crate) source: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) query: QueryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) judge: JudgeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) http: HttpArgs,
+}
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  gorphan inspect http://localhost:6060
+  gorphan inspect --leaks http://localhost:6060       what the runtime's own detector reports (Go 1.27)
+  gorphan inspect --min-wait 10m --state 'chan send' dump.txt
+  gorphan inspect --group-by creator --sort count --top 5 dump.txt
+  gorphan inspect --function 'shop/bus' --label tenant=t1 profile.pb.gz
+  gorphan inspect --format html --output report.html dump.txt
+  gorphan inspect --own example.com/shop --fail-on suspect dump.txt
+  gorphan inspect --format pprof --output g.pb.gz dump.txt && go tool pprof -http=: g.pb.gz
+
+A base URL is asked for debug=0, which costs the program next to nothing. Ids, waits and creators are only in debug=2,
+which stops the program while it is written: that is fetched as well if there are at most 1,000 goroutines, or
+alone with --debug 2.";
+
+/// `gorphan diff`.
+#[derive(Debug, Args)]
+#[command(after_long_help = DIFF_EXAMPLES)]
+pub(crate) struct Diff {
+    /// The earlier source, or one file that holds several dumps
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
+    pub(crate) before: String,
+    /// The later source; without it the first and the last dump of BEFORE are compared
+    #[arg(value_name = "AFTER", value_hint = ValueHint::AnyPath)]
+    pub(crate) after: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) query: QueryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) judge: JudgeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) http: HttpArgs,
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  gorphan diff before.txt after.txt
+  gorphan diff yesterday.pb.gz http://localhost:6060
+  gorphan diff --fail-on growing service.log          first and last dump of one log
+
+Where both sources are dumps of one process, goroutines are followed by number: what stayed, came and went.";
+
+/// `gorphan gctrace`.
+#[derive(Debug, Args)]
+#[command(after_long_help = GCTRACE_EXAMPLES)]
+pub(crate) struct Gctrace {
+    /// The log of a program that ran with GODEBUG=gctrace=1; '-' or nothing for standard input
+    #[arg(value_name = "FILE", default_value = "-", hide_default_value = true, value_hint = ValueHint::FilePath)]
+    pub(crate) file: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) report: ReportArgs,
+}
+
+const GCTRACE_EXAMPLES: &str = "\
+Examples:
+  GODEBUG=gctrace=1 ./service 2>&1 >/dev/null | gorphan gctrace
+  gorphan gctrace --fail-on growing service.log
+  gorphan gctrace --format html --output gc.html service.log";
+
+/// `gorphan explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A code (GR1001), a pattern (n-cast) or an operation (chan send); without it all are listed
+    #[arg(value_name = "CODE", num_args = 0..)]
+    pub(crate) code: Vec<String>,
+}
+
+/// `gorphan completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}

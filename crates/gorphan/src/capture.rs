@@ -1,0 +1,199 @@
+//! From arguments to snapshots.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use gorphan_capture::{
+    Auth, Capture, ClientCertificate, Debug, HttpOptions, Profile, Progress, Secret, Target,
+    Timeouts,
+};
+use gorphan_decode::Options;
+use gorphan_model::query::Filter;
+use gorphan_model::{Format, Problem, Snapshot};
+use gorphan_report::TargetInfo;
+
+use crate::args::options::{HttpArgs, QueryArgs};
+use crate::error::{Failure, Result};
+use crate::progress::ProgressLine;
+
+/// Bytes of a file with a bearer token.
+const MAX_TOKEN_BYTES: u64 = 64 << 10;
+
+/// Captures `source` with what `query` lets through.
+pub(crate) fn capture(source: &str, query: &QueryArgs, http: &HttpArgs) -> Result<Capture> {
+    let mut target = Target::parse(source)?;
+    match &mut target {
+        Target::Http(endpoint) => {
+            if http.leaks {
+                endpoint.profile = Profile::GoroutineLeak;
+            }
+            endpoint.debug = http.debug.map_or(Debug::Auto, Debug::Only);
+        }
+        Target::Stdin | Target::File(_) if http.leaks => {
+            return Err(Failure::new("--leaks asks a running program, and the source is none")
+                .advise("give the URL of a program with net/http/pprof; a goroutineleak profile in a file is recognised"));
+        }
+        Target::Stdin | Target::File(_) => {}
+    }
+    let options = Options {
+        filter: filter(query),
+        ..Options::default()
+    };
+    let progress = Progress::default();
+    let line = ProgressLine::start(&shown(&target), &progress);
+    let captured =
+        gorphan_capture::capture_with_progress(&target, &http_options(http)?, &options, &progress);
+    drop(line);
+    Ok(captured?)
+}
+
+/// The target's name for a progress line, without credentials.
+fn shown(target: &Target) -> String {
+    match target {
+        Target::Stdin => "standard input".into(),
+        Target::File(path) => path.display().to_string(),
+        Target::Http(endpoint) => endpoint.name(),
+    }
+}
+
+/// Which goroutines a query wants.
+pub(crate) fn filter(query: &QueryArgs) -> Filter {
+    Filter {
+        states: query.state.clone(),
+        min_wait_minutes: query.min_wait,
+        max_wait_minutes: query.max_wait,
+        labels: query.label.clone(),
+        functions: query.function.clone(),
+        created_by: query.created_by.clone(),
+    }
+}
+
+/// The goroutines of `snapshot`, one of those captured, that the query wants; `None` if it wants all of them.
+pub(crate) fn wanted(
+    capture: &Capture,
+    snapshot: &Snapshot,
+    query: &QueryArgs,
+) -> Option<Snapshot> {
+    let filter = filter(query);
+    let by_stack = !filter.functions.is_empty() || !filter.created_by.is_empty();
+    let mut wanted = match &capture.filtered {
+        Some(filtered) => {
+            let same = |one: &&Snapshot| one.first_line == snapshot.first_line;
+            filtered
+                .iter()
+                .find(same)
+                .cloned()
+                .unwrap_or_else(|| Snapshot {
+                    samples: Vec::new(),
+                    ..snapshot.clone()
+                })
+        }
+        None if by_stack => snapshot.clone(),
+        None => return None,
+    };
+    filter.apply(&mut wanted);
+    Some(wanted)
+}
+
+fn http_options(args: &HttpArgs) -> Result<HttpOptions> {
+    let headers = args.header.iter().map(|header| {
+        if header.name.is_empty() {
+            return Err(
+                Failure::new("cannot use a --header without a name").advise("give \"NAME: VALUE\"")
+            );
+        }
+        Ok((header.name.clone(), Secret::new(header.value.clone())))
+    });
+    Ok(HttpOptions {
+        auth: auth(args)?,
+        headers: headers.collect::<Result<_>>()?,
+        client_certificate: args
+            .client_cert
+            .as_ref()
+            .map(|certificate| ClientCertificate {
+                certificate: certificate.clone(),
+                key: args.client_key.clone(),
+            }),
+        ca_file: args.ca_file.clone(),
+        insecure_skip_verify: args.insecure_skip_verify,
+        timeouts: Timeouts {
+            connect: args.connect_timeout,
+            read: args.read_timeout,
+            total: args.timeout,
+        },
+        max_body_bytes: args.max_bytes,
+        max_redirects: args.max_redirects,
+        ..HttpOptions::default()
+    })
+}
+
+fn auth(args: &HttpArgs) -> Result<Option<Auth>> {
+    if let Some(path) = &args.bearer_token_file {
+        return Ok(Some(Auth::Bearer(Secret::new(token_in(path)?))));
+    }
+    if let Some(token) = &args.bearer_token {
+        return Ok(Some(Auth::Bearer(Secret::new(token.clone()))));
+    }
+    Ok(args.basic_auth.as_ref().map(|pair| {
+        let (user, password) = pair.split_once(':').unwrap_or((pair, ""));
+        Auth::Basic {
+            user: user.to_owned(),
+            password: Secret::new(password),
+        }
+    }))
+}
+
+fn token_in(path: &Path) -> Result<String> {
+    let failed = |why: String| {
+        Failure::new(format!(
+            "cannot read the bearer token in {}: {why}",
+            path.display()
+        ))
+    };
+    let file = fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut text = String::new();
+    file.take(MAX_TOKEN_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| failed(error.to_string()))?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(failed("the file is empty".into()));
+    }
+    Ok(token.to_owned())
+}
+
+/// The report's view of a target and the snapshot that was chosen.
+pub(crate) fn target_info(capture: &Capture, snapshot: &Snapshot) -> TargetInfo {
+    TargetInfo {
+        kind: capture.info.kind,
+        name: capture.info.name.clone(),
+        go_version: snapshot.go_version.clone(),
+        taken_at_unix_nanos: snapshot
+            .taken_at_unix_nanos
+            .or(capture.info.taken_at_unix_nanos),
+        pause_seconds: None,
+        bytes_read: Some(snapshot.bytes_read),
+    }
+}
+
+/// What a query asks that a snapshot's format cannot answer, so that an empty answer is understood.
+pub(crate) fn unanswerable(query: &QueryArgs, snapshot: &Snapshot) -> Vec<Problem> {
+    let knows = matches!(snapshot.format, Format::Dump | Format::Memory);
+    let mut problems = Vec::new();
+    if !knows && (query.min_wait.is_some() || query.max_wait.is_some()) {
+        problems.push(("how long goroutines wait", "--min-wait and --max-wait"));
+    }
+    if !knows && !query.created_by.is_empty() {
+        problems.push(("who created a goroutine", "--created-by"));
+    }
+    problems
+        .into_iter()
+        .map(|(what, flags)| {
+            let format = snapshot.format.as_str();
+            Problem::new(format!(
+                "{format} does not tell {what}, so {flags} find nothing: take a debug=2 dump"
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,118 @@
+//! `gorphan inspect`: one snapshot.
+
+use std::collections::HashMap;
+
+use gorphan_capture::Capture;
+use gorphan_model::group::group;
+use gorphan_model::query::{GroupBy, Sort};
+use gorphan_model::verdict::judge;
+use gorphan_model::{Finding, Group, Problem, Site, Snapshot};
+use gorphan_report::{Document, Report};
+
+use super::Outcome;
+use crate::args::Inspect;
+use crate::args::options::{DumpArg, QueryArgs};
+use crate::capture::{capture, target_info, unanswerable, wanted};
+use crate::error::{Failure, Result};
+use crate::output;
+use crate::settings::{Settings, write_baseline};
+
+/// Runs the command.
+pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
+    let settings = Settings::load(&args.judge, args.report.source.as_deref())?;
+    let mut captured = capture(&args.source, &args.query, &args.http)?;
+    let mut problems = std::mem::take(&mut captured.problems);
+    problems.extend(settings.problems.iter().cloned());
+    let snapshot = choose(&captured, args.input.dump, &mut problems)?;
+    problems.extend(snapshot.problems.iter().cloned());
+    problems.extend(unanswerable(&args.query, snapshot));
+
+    let mut judged = group(snapshot, GroupBy::Site);
+    let mut findings = judge(snapshot, &mut judged, &settings.policy);
+    write_baseline(&args.judge, &judged)?;
+    let wanted = wanted(&captured, snapshot, &args.query);
+    let shown = wanted.as_ref().unwrap_or(snapshot);
+    let mut groups = view(shown, &judged, &args.query);
+    if wanted.is_some() {
+        let sites = group(shown, GroupBy::Site);
+        findings.retain(|finding| sites.iter().any(|one| is_of(finding, one)));
+    }
+    let groups_total = groups.len();
+    groups.truncate(args.query.top.unwrap_or(usize::MAX));
+    let document = Document::Inspect(Report {
+        target: target_info(&captured, snapshot),
+        snapshot: shown,
+        groups: &groups,
+        groups_total,
+        findings: &findings,
+        problems,
+    });
+    output::write(&document, &args.report, settings.source.as_ref())?;
+    Ok(Outcome::of(&findings, args.report.fail_on))
+}
+
+/// The snapshot to report.
+fn choose<'a>(
+    captured: &'a Capture,
+    dump: DumpArg,
+    problems: &mut Vec<Problem>,
+) -> Result<&'a Snapshot> {
+    let snapshots = &captured.snapshots;
+    let count = snapshots.len();
+    let chosen = match dump {
+        DumpArg::Number(number) => snapshots.get(number.saturating_sub(1)).ok_or_else(|| {
+            Failure::new(format!(
+                "there is no dump {number} in {}: it holds {count}",
+                captured.info.name
+            ))
+        })?,
+        DumpArg::Last | DumpArg::All => snapshots.last().ok_or_else(|| {
+            Failure::new(format!("there are no goroutines in {}", captured.info.name))
+        })?,
+    };
+    if count > 1 && dump == DumpArg::Last {
+        problems.push(Problem::new(format!(
+            "the input holds {count} dumps; this is the last (--dump 1 to {count} shows another, `gorphan diff` compares \
+             the first with the last)"
+        )));
+    }
+    Ok(chosen)
+}
+
+/// Groups what is shown, with the verdicts of the sites that were judged among all goroutines: a filter must not turn
+/// what is ordinary into all that there is.
+fn view(shown: &Snapshot, judged: &[Group], query: &QueryArgs) -> Vec<Group> {
+    let sites: HashMap<&Site, &Group> = judged.iter().map(|group| (&group.site, group)).collect();
+    let shown_sites = group(shown, GroupBy::Site);
+    let mut site_of_sample = vec![None; shown.samples.len()];
+    for one in &shown_sites {
+        for sample in &one.samples {
+            if let Some(slot) = site_of_sample.get_mut(*sample) {
+                *slot = sites.get(&one.site).copied();
+            }
+        }
+    }
+    let mut groups = group(shown, query.group_by.into());
+    for group in &mut groups {
+        let of_samples = group.samples.iter();
+        let worst = of_samples
+            .filter_map(|sample| *site_of_sample.get(*sample)?)
+            .max_by_key(|site| (site.verdict, site.dismissed.is_some()));
+        if let Some(site) = worst {
+            group.verdict = site.verdict;
+            group.evidence = site.evidence.clone();
+            group.dismissed = site.dismissed.clone();
+            group.pattern = site.pattern;
+        }
+    }
+    Sort::from(query.sort).apply(&mut groups);
+    groups
+}
+
+/// Whether a finding is about the site of a group.
+fn is_of(finding: &Finding, group: &Group) -> bool {
+    finding.operation == group.site.operation
+        && finding.place.function == group.site.function
+        && finding.place.file == group.site.file
+        && finding.place.line == group.site.line
+}

@@ -1,0 +1,33 @@
+//! One file a command. Each returns whether the run found what `--fail-on` asks about.
+
+pub(crate) mod diff;
+pub(crate) mod explain;
+pub(crate) mod gctrace;
+pub(crate) mod inspect;
+pub(crate) mod shell;
+
+use gorphan_model::Finding;
+
+use crate::args::options::FailOn;
+
+/// How a run that did its job ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Status 0.
+    Clean,
+    /// Status 1.
+    Findings,
+}
+
+impl Outcome {
+    fn of(findings: &[Finding], fail_on: FailOn) -> Self {
+        if findings
+            .iter()
+            .any(|finding| fail_on.fails(finding.verdict))
+        {
+            Self::Findings
+        } else {
+            Self::Clean
+        }
+    }
+}
