@@ -39,8 +39,8 @@ pub(crate) struct ReportArgs {
     #[arg(long)]
     pub(crate) stacks: bool,
     /// Where the program's source is, for snippets (default: the working directory)
-    #[arg(long, value_name = "ROOT", value_hint = ValueHint::DirPath)]
-    pub(crate) source: Option<PathBuf>,
+    #[arg(long = "source", value_name = "ROOT", value_hint = ValueHint::DirPath)]
+    pub(crate) source_root: Option<PathBuf>,
 }
 
 /// The renderers.

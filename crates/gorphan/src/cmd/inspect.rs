@@ -19,7 +19,7 @@ use crate::settings::{Settings, write_baseline};
 
 /// Runs the command.
 pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
-    let settings = Settings::load(&args.judge, args.report.source.as_deref())?;
+    let settings = Settings::load(&args.judge, args.report.source_root.as_deref())?;
     let mut captured = capture(&args.source, &args.query, &args.http)?;
     let mut problems = std::mem::take(&mut captured.problems);
     problems.extend(settings.problems.iter().cloned());
