@@ -12,11 +12,13 @@ mod clean;
 mod github;
 mod html;
 mod json;
+mod markdown;
 mod place;
+mod pprof;
+mod sarif;
 mod terminal;
 #[cfg(test)]
 mod testing;
-#[allow(dead_code)] // the other renderers come next
 mod words;
 
 /// The program's name in reports.
@@ -218,11 +220,13 @@ pub fn render(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     match format {
-        Format::Github => github::render(document, style, out),
-        Format::Json => json::render(document, style, out),
-        Format::Html => html::render(document, style, out),
         Format::Terminal => terminal::render(document, style, out),
-        Format::Sarif | Format::Pprof | Format::Markdown => Err(document.unsupported(format)),
+        Format::Json => json::render(document, style, out),
+        Format::Sarif => sarif::render(document, style, out),
+        Format::Html => html::render(document, style, out),
+        Format::Pprof => pprof::render(document, out),
+        Format::Github => github::render(document, style, out),
+        Format::Markdown => markdown::render(document, style, out),
     }
 }
 

@@ -3,7 +3,7 @@
 use gorphan_model::diff::Change;
 use gorphan_model::gc::{Growth, Measure};
 use gorphan_model::verdict::DismissedBy;
-use gorphan_model::{Evidence, Pattern, ProfileKind, Verdict, Waits};
+use gorphan_model::{Evidence, Finding, Group, Pattern, Problem, ProfileKind, Verdict, Waits};
 
 /// A pattern's word in JSON and its name for people.
 pub(crate) fn pattern(pattern: Pattern) -> (&'static str, &'static str) {
@@ -35,13 +35,13 @@ pub(crate) fn pattern(pattern: Pattern) -> (&'static str, &'static str) {
     }
 }
 
-/// Who dismissed a group: the word in JSON and the note for people.
-pub(crate) fn dismissed_by(by: DismissedBy) -> (&'static str, &'static str) {
+/// Who dismissed a group: the word in JSON, which has no spaces.
+pub(crate) fn dismissed_by(by: DismissedBy) -> &'static str {
     match by {
-        DismissedBy::Benign => ("benign", "benign"),
-        DismissedBy::Ignored => ("ignored", "ignored"),
-        DismissedBy::Baseline => ("baseline", "in the baseline"),
-        DismissedBy::NotOwn => ("not_own", "not own code"),
+        DismissedBy::Benign => "benign",
+        DismissedBy::Ignored => "ignored",
+        DismissedBy::Baseline => "baseline",
+        DismissedBy::NotOwn => "not_own",
     }
 }
 
@@ -153,12 +153,106 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{scaled:.1} {unit}")
 }
 
-/// The verdict's word with what it promises.
-pub(crate) fn verdict_meaning(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Normal => "nothing to see",
-        Verdict::Suspect => "looks like a leak in this one snapshot",
-        Verdict::Growing => "grew between snapshots and kept what it had",
-        Verdict::Leak => "proven: these goroutines can never go on",
+/// The group that a finding is about.
+pub(crate) fn group_of<'g>(
+    finding: &Finding,
+    groups: impl Iterator<Item = &'g Group>,
+) -> Option<&'g Group> {
+    let (at, operation) = (&finding.place, finding.operation);
+    let here = |group: &&Group| {
+        let site = &group.site;
+        site.operation == operation
+            && site.line == at.line
+            && site.function == at.function
+            && site.file == at.file
+    };
+    let mut groups = groups.filter(here);
+    let first = groups.next()?;
+    if first.count == finding.count {
+        return Some(first);
+    }
+    // Grouped by something finer than the site, several groups share it.
+    Some(
+        groups
+            .find(|group| group.count == finding.count)
+            .unwrap_or(first),
+    )
+}
+
+/// A problem with its place in the input.
+pub(crate) fn problem(problem: &Problem) -> String {
+    let message = &problem.message;
+    match (problem.line, problem.address) {
+        (Some(line), _) => format!("line {line}: {message}"),
+        (None, Some(address)) => format!("{address:#x}: {message}"),
+        (None, None) => message.clone(),
+    }
+}
+
+/// Whether a group is told as a finding.
+pub(crate) fn is_finding(group: &Group, findings: &[Finding]) -> bool {
+    let about = |finding: &Finding| {
+        finding.count == group.count && group_of(finding, std::iter::once(group)).is_some()
+    };
+    group.dismissed.is_none() && findings.iter().any(about)
+}
+
+/// Why a group is no finding, or its verdict; empty where there is nothing to say.
+pub(crate) fn note(group: &Group) -> String {
+    match &group.dismissed {
+        Some(dismissal) => format!("{}: {}", dismissal.by.as_str(), dismissal.reason),
+        None if group.verdict > Verdict::Normal => group.verdict.as_str().to_owned(),
+        None => String::new(),
+    }
+}
+
+/// `svc=checkout, zone=a`: the labels that all goroutines of a group carry.
+pub(crate) fn common_labels(group: &Group) -> String {
+    let labels = group.labels.common(group.count);
+    let labels = labels.map(|(key, value)| format!("{key}={value}"));
+    labels.collect::<Vec<_>>().join(", ")
+}
+
+/// `1 leak`, `2 suspects`: each verdict that findings have, worst first.
+pub(crate) fn verdict_counts(findings: &[Finding]) -> Vec<(Verdict, String)> {
+    let verdicts = [
+        Verdict::Leak,
+        Verdict::Growing,
+        Verdict::Suspect,
+        Verdict::Normal,
+    ];
+    let counts = verdicts.map(|verdict| {
+        let count = findings.iter().filter(|one| one.verdict == verdict).count();
+        let text = match verdict {
+            Verdict::Leak | Verdict::Suspect => count_usize(count, verdict.as_str()),
+            Verdict::Growing | Verdict::Normal => format!("{count} {}", verdict.as_str()),
+        };
+        (verdict, count, text)
+    });
+    let met = counts.into_iter().filter(|(_, count, _)| *count > 0);
+    met.map(|(verdict, _, text)| (verdict, text)).collect()
+}
+
+/// The verdicts in one line, or that there is none.
+pub(crate) fn tally(findings: &[Finding]) -> String {
+    let counts = verdict_counts(findings);
+    if counts.is_empty() {
+        return "no leak found".to_owned();
+    }
+    let counts = counts.into_iter().map(|(_, text)| text);
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+/// [`count_of`] for what a collection counts.
+pub(crate) fn count_usize(count: usize, noun: &str) -> String {
+    count_of(u64::try_from(count).unwrap_or(u64::MAX), noun)
+}
+
+/// How likely such an order of points is without a trend.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 0.0001 {
+        "p < 0.0001".to_owned()
+    } else {
+        format!("p = {p:.4}")
     }
 }

@@ -199,7 +199,7 @@ fn group(group: &model::Group) -> wire::Group<'_> {
         evidence: group.evidence.iter().map(evidence).collect(),
         pattern: group.pattern.map(|pattern| words::pattern(pattern).0),
         dismissed: group.dismissed.as_ref().map(|dismissal| wire::Dismissed {
-            by: words::dismissed_by(dismissal.by).0,
+            by: words::dismissed_by(dismissal.by),
             reason: &dismissal.reason,
         }),
     }

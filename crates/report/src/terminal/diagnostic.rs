@@ -173,13 +173,9 @@ impl Notes<'_, '_> {
             };
             self.say("waiting", &format!("{waits}{median}"));
         }
-        let labels: Vec<String> = group
-            .labels
-            .common(group.count)
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let labels = words::common_labels(group);
         if !labels.is_empty() {
-            self.say("labels", &labels.join(", "));
+            self.say("labels", &labels);
         }
     }
 

@@ -8,7 +8,8 @@ use gorphan_model::diff::{Change, IdentityChange, SiteChange};
 
 use super::ink::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use super::table::{Cell, Kind, Row, table};
-use super::{diagnostic, facts, function_cell, group_of, head, next_steps, place_cell, problems};
+use super::{diagnostic, facts, function_cell, head, next_steps, place_cell, problems};
+use crate::clean::clean;
 use crate::{DiffReport, Error, Style, words};
 
 /// Goroutine numbers listed below a row with [`Style::stacks`].
@@ -35,7 +36,7 @@ pub(super) fn render(
     writeln!(out, "\n{}\n", total(report, style))?;
     for finding in report.findings {
         let groups = report.changes.iter().map(|change| &change.group);
-        let group = group_of(finding, groups);
+        let group = words::group_of(finding, groups);
         writeln!(out, "{}", diagnostic(finding, group, style))?;
     }
     changes(report.changes, style, out)?;
@@ -134,7 +135,7 @@ fn row(change: &SiteChange, style: &Style<'_>) -> Row {
     }
     notes.extend(change.identity.as_ref().and_then(who_stayed));
     if change.group.dismissed.is_some() {
-        notes.push(super::note(&change.group));
+        notes.push(clean(&words::note(&change.group)).into_owned());
     }
     Row {
         cells: vec![

@@ -105,7 +105,7 @@ fn measure(trend: &MeasureTrend, style: &Style<'_>, out: &mut dyn Write) -> Resu
         rate(trend.per_collection, unit),
         trend.total,
         trend.median,
-        p_value(trend.p_value),
+        words::p_value(trend.p_value),
         trend.points
     );
     let text = wrap(
@@ -121,14 +121,6 @@ fn rate(slope: Slope, unit: &str) -> String {
         "{:+.2} {unit} ({:+.2} to {:+.2})",
         slope.estimate, slope.low, slope.high
     )
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.0001 {
-        "p < 0.0001".to_owned()
-    } else {
-        format!("p = {p:.4}")
-    }
 }
 
 /// A column of the log that can be drawn.

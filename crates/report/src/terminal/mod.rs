@@ -57,13 +57,13 @@ fn inspect(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Resul
     let looked_at = format!(
         "{} in {}",
         words::count_of(snapshot.goroutines(), "goroutine"),
-        count_groups(report.groups_total)
+        words::count_usize(report.groups_total, "group")
     );
     let tally = tally(report.findings, style);
     let at_least = if snapshot.truncated { "at least " } else { "" };
     writeln!(out, "{at_least}{looked_at}: {tally}\n")?;
     for finding in report.findings {
-        let group = group_of(finding, report.groups.iter());
+        let group = words::group_of(finding, report.groups.iter());
         writeln!(out, "{}", diagnostic(finding, group, style))?;
     }
     others(report, style, out)?;
@@ -109,68 +109,22 @@ fn taken_at(target: &TargetInfo) -> Option<String> {
     Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-fn count_groups(groups: usize) -> String {
-    words::count_of(u64::try_from(groups).unwrap_or(u64::MAX), "group")
-}
-
-/// `1 leak, 2 suspect`, or that there is nothing.
+/// The verdicts with their counts, or that there is none.
 fn tally(findings: &[Finding], style: &Style<'_>) -> String {
-    let counts = [Verdict::Leak, Verdict::Growing, Verdict::Suspect].map(|verdict| {
-        let count = findings.iter().filter(|one| one.verdict == verdict).count();
-        let text = match (verdict, count) {
-            (_, 0) => return None,
-            (Verdict::Leak, 1) => "1 leak".to_owned(),
-            (Verdict::Leak, _) => format!("{count} leaks"),
-            (Verdict::Suspect, 1) => "1 suspect".to_owned(),
-            (Verdict::Suspect, _) => format!("{count} suspects"),
-            (_, _) => format!("{count} {}", verdict.as_str()),
-        };
-        Some(paint(style.colour, ink::verdict(verdict), &text))
-    });
-    let counts: Vec<String> = counts.into_iter().flatten().collect();
-    if counts.is_empty() {
-        paint(style.colour, GREEN, "no leak found")
-    } else {
-        counts.join(", ")
+    if findings.is_empty() {
+        return paint(style.colour, GREEN, &words::tally(findings));
     }
-}
-
-/// The group that a finding is about.
-fn group_of<'g>(finding: &Finding, groups: impl Iterator<Item = &'g Group>) -> Option<&'g Group> {
-    let (at, operation) = (&finding.place, finding.operation);
-    let here = |group: &&Group| {
-        let site = &group.site;
-        site.operation == operation
-            && site.line == at.line
-            && site.function == at.function
-            && site.file == at.file
-    };
-    let mut groups = groups.filter(here);
-    let first = groups.next()?;
-    if first.count == finding.count {
-        return Some(first);
-    }
-    // Grouped by something finer than the site, several groups share it.
-    Some(
-        groups
-            .find(|group| group.count == finding.count)
-            .unwrap_or(first),
-    )
+    let counts = words::verdict_counts(findings).into_iter();
+    let counts = counts.map(|(verdict, text)| paint(style.colour, ink::verdict(verdict), &text));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// The groups that are no findings.
 fn others(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
-    let is_finding = |group: &Group| {
-        let found = report.findings.iter().any(|finding| {
-            group_of(finding, std::iter::once(group))
-                .is_some_and(|same| same.count == finding.count)
-        });
-        found && group.dismissed.is_none()
-    };
     let rest: Vec<&Group> = report
         .groups
         .iter()
-        .filter(|group| !is_finding(group))
+        .filter(|group| !words::is_finding(group, report.findings))
         .collect();
     if !rest.is_empty() {
         let title = if report.findings.is_empty() {
@@ -201,7 +155,7 @@ fn others(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result
     }
     let hidden = report.groups_total.saturating_sub(report.groups.len());
     if hidden > 0 {
-        let text = format!("{} not shown", count_groups(hidden));
+        let text = format!("{} not shown", words::count_usize(hidden, "group"));
         writeln!(out, "{}", paint(style.colour, DIM, &text))?;
     }
     if !report.groups.is_empty() || hidden > 0 {
@@ -220,7 +174,7 @@ fn row(group: &Group, style: &Style<'_>) -> Row {
             function_cell(group),
             place_cell(group, style),
         ],
-        note: note(group),
+        note: clean(&words::note(group)).into_owned(),
         below: stack_lines(group, style),
     }
 }
@@ -235,17 +189,6 @@ fn place_cell(group: &Group, style: &Style<'_>) -> Cell {
     let whole = place(&site.file, site.line, style.root);
     let short = short_place(&site.file, site.line);
     Cell::new(clean(&whole)).or_short(clean(&short))
-}
-
-fn note(group: &Group) -> String {
-    match &group.dismissed {
-        Some(dismissal) => {
-            let (_, by) = words::dismissed_by(dismissal.by);
-            clean(&format!("{by}: {}", dismissal.reason)).into_owned()
-        }
-        None if group.verdict > Verdict::Normal => group.verdict.as_str().to_owned(),
-        None => String::new(),
-    }
 }
 
 /// The whole stack, when asked for.
@@ -267,14 +210,9 @@ fn stack_lines(group: &Group, style: &Style<'_>) -> Vec<String> {
 /// What could not be read.
 fn problems(problems: &[Problem], style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
     for problem in problems.iter().take(MAX_PROBLEMS) {
-        let at = match (problem.line, problem.address) {
-            (Some(line), _) => format!("line {line}: "),
-            (None, Some(address)) => format!("{address:#x}: "),
-            (None, None) => String::new(),
-        };
         let warning = paint(style.colour, YELLOW, "warning:");
         let room = style.width.map(|width| width.saturating_sub(9).max(20));
-        let text = wrap(&clean(&format!("{at}{}", problem.message)), room);
+        let text = wrap(&clean(&words::problem(problem)), room);
         writeln!(out, "{warning} {}", hang(&text, 9))?;
     }
     let more = problems.len().saturating_sub(MAX_PROBLEMS);
