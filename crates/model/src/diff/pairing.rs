@@ -3,20 +3,22 @@
 //! 1. Operation, canonical function, file (see [`symbol::file_key`]) and line are the same.
 //! 2. A closure that the compiler inlined elsewhere has another name: innermost function, depth, base name of the file
 //!    and line are the same, and no other site left is like that.
-//! 3. One source hides the operation (`debug=1`): function, file and line are the same, and no other site left is so.
-//! 4. The source was edited: operation and function are the same, each snapshot has just one such site, and no
+//! 3. Any function that was inlined elsewhere: operation, base name of the file and line are the same, its directory or the
+//!    package too, and no other site left is like that.
+//! 4. One source hides the operation (`debug=1`): function, file and line are the same, and no other site left is so.
+//! 5. The source was edited: operation and function are the same, each snapshot has just one such site, and no
 //!    frame that both snapshots have at the same line of that file stands below; a line cannot move past one that did not.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
-use crate::symbol::{canonical, closure, file_key, file_tail};
+use crate::symbol::{canonical, closure, file_key, file_tail, package};
 use crate::{Group, Operation};
 
 pub(super) struct Pair {
     pub(super) before: Option<usize>,
     pub(super) after: Option<usize>,
-    /// By rule 4.
+    /// By rule 5.
     pub(super) moved: bool,
 }
 
@@ -27,19 +29,30 @@ pub(super) fn pair(before: &[Group], after: &[Group]) -> Vec<Pair> {
         of_before: vec![None; before.len()],
         of_after: vec![None; after.len()],
     };
-    matching.join(
-        |key| Some((key.operation, &*key.function, &*key.file, key.line)),
-        false,
-    );
-    matching.join(
+    matching.join(|key| Some((key.operation, &*key.function, &*key.file, key.line)));
+    matching.join_where(
         |key| {
-            key.closure
-                .as_ref()
-                .map(|(within, depth)| (key.operation, &**within, *depth, &*key.base, key.line))
+            let (within, depth) = key.closure.as_ref()?;
+            Some((key.operation, &**within, *depth, &*key.base, key.line))
         },
-        true,
+        |_, _| true,
     );
-    matching.join_hidden();
+    matching.join_where(
+        |key| {
+            (key.line > 0 && !key.base.is_empty()).then_some((key.operation, &*key.base, key.line))
+        },
+        |old, new| {
+            old.directory == new.directory || package(&old.function) == package(&new.function)
+        },
+    );
+    matching.join_where(
+        |key| Some((&*key.function, &*key.file, key.line)),
+        |old, new| {
+            [old, new]
+                .iter()
+                .any(|key| key.operation == Operation::Other)
+        },
+    );
     let exact = matching.of_after.clone();
     matching.join_moved(&anchors(before, after));
     let gone = matching
@@ -70,6 +83,7 @@ struct Key {
     function: String,
     file: String,
     base: String,
+    directory: String,
     line: u32,
     closure: Option<(String, usize)>,
 }
@@ -78,13 +92,15 @@ impl Key {
     fn new(group: &Group) -> Self {
         let site = &group.site;
         let tail = file_tail(&site.file);
+        let mut elements = tail.rsplit('/');
         let placed = site.line > 0 && !site.file.is_empty();
         let closure = closure(&site.function).filter(|_| placed);
         Self {
             operation: site.operation,
             function: site.function.to_string(),
             file: file_key(&site.function, &site.file),
-            base: tail.rsplit('/').next().unwrap_or_default().to_owned(),
+            base: elements.next().unwrap_or_default().to_owned(),
+            directory: elements.next().unwrap_or_default().to_owned(),
             line: site.line,
             closure: closure.map(|closure| (closure.within.to_owned(), closure.depth)),
         }
@@ -99,37 +115,37 @@ struct Matching {
 }
 
 impl Matching {
-    /// Matches what is left and has equal keys: in order, or only where one of each side has the key.
-    fn join<'a, K: Eq + Hash>(&'a mut self, key: impl Fn(&'a Key) -> Option<K>, only_unique: bool) {
+    /// Matches what is left and has equal keys, in order.
+    fn join<'a, K: Eq + Hash>(&'a mut self, key: impl Fn(&'a Key) -> Option<K>) {
         let left = by_key(&self.before, &self.of_before, &key);
         let right = by_key(&self.after, &self.of_after, &key);
         for (key, old) in &left {
-            let Some(new) = right.get(key) else { continue };
-            if only_unique && (old.len() != 1 || new.len() != 1) {
-                continue;
-            }
-            for (old, new) in old.iter().zip(new) {
+            for (old, new) in old.iter().zip(right.get(key).into_iter().flatten()) {
                 link(&mut self.of_before, &mut self.of_after, *old, *new);
             }
         }
     }
 
-    fn join_hidden(&mut self) {
-        let place = |key: &Key| (key.function.clone(), key.file.clone(), key.line);
-        let left = by_key(&self.before, &self.of_before, |key| Some(place(key)));
-        let right = by_key(&self.after, &self.of_after, |key| Some(place(key)));
+    /// Matches what is left, has equal keys, is alone with them on its side, and is allowed to.
+    fn join_where<'a, K: Eq + Hash>(
+        &'a mut self,
+        key: impl Fn(&'a Key) -> Option<K>,
+        allowed: impl Fn(&Key, &Key) -> bool,
+    ) {
+        let left = by_key(&self.before, &self.of_before, &key);
+        let right = by_key(&self.after, &self.of_after, &key);
         for (key, old) in &left {
-            if let (&[old], Some(&[new])) = (&**old, right.get(key).map(Vec::as_slice)) {
-                let hidden =
-                    |key: Option<&Key>| key.is_some_and(|key| key.operation == Operation::Other);
-                if hidden(self.before.get(old)) || hidden(self.after.get(new)) {
-                    link(&mut self.of_before, &mut self.of_after, old, new);
-                }
+            let (&[old], Some(&[new])) = (&**old, right.get(key).map(Vec::as_slice)) else {
+                continue;
+            };
+            let pair = self.before.get(old).zip(self.after.get(new));
+            if pair.is_some_and(|(old, new)| allowed(old, new)) {
+                link(&mut self.of_before, &mut self.of_after, old, new);
             }
         }
     }
 
-    /// Rule 4, given the last line of each file that both snapshots have in common.
+    /// Rule 5, given the last line of each file that both snapshots have in common.
     fn join_moved(&mut self, anchors: &BTreeMap<String, u32>) {
         let by_name = |keys: &[Key]| {
             let mut places: HashMap<(Operation, String), Vec<usize>> = HashMap::new();

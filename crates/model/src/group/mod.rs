@@ -68,8 +68,9 @@ pub struct Group {
 
 /// Groups the samples of a snapshot, most numerous group first, then by site.
 ///
-/// By site, a function's closure is one site however often it was inlined elsewhere (see [`symbol::closure`]), provided
-/// that file and line are known and equal; two closures of one function, level and line are not told apart.
+/// By site, a function's closure or loop body is one site however often it was inlined elsewhere (see
+/// [`symbol::closure`]), provided that file and line are known and equal; two closures of one function, level and line are
+/// not told apart.
 /// Stacks are equal when all their frames, elisions, creators and ancestors are; their states do not count.
 pub fn group(snapshot: &Snapshot, by: GroupBy) -> Vec<Group> {
     let mut names = Names::default();
@@ -121,8 +122,8 @@ enum Key<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct PlaceKey {
     function: Arc<str>,
-    /// How deep in `function` the closure is; 0 for a function itself. Only with a known line.
-    closure_depth: usize,
+    /// For a closure or a loop body with a known line: how deep in `function`, which then has no package, it is.
+    closure_depth: Option<usize>,
     file: Arc<str>,
     line: u32,
 }
@@ -145,7 +146,11 @@ impl Names {
             return name.clone();
         }
         let canonical = symbol::canonical(function);
-        let closure = symbol::closure(&canonical).map(|it| (it.within.into(), it.depth));
+        // The body of a range-over-func loop is named after what it was inlined into, as a closure is (Go 1.24 to 1.26).
+        let is_body = function.contains("-range");
+        let closure = symbol::lexical(&canonical)
+            .filter(|it| it.depth > 0 || is_body)
+            .map(|it| (it.within.into(), it.depth));
         let canonical = match canonical {
             Cow::Borrowed(same) if same.len() == function.len() => Arc::clone(function),
             other => other.into(),
@@ -159,8 +164,8 @@ impl Names {
         let name = self.get(&frame.function);
         let is_placed = frame.line > 0 && !frame.file.is_empty();
         let (function, closure_depth) = match name.closure {
-            Some((within, depth)) if is_placed => (within, depth),
-            _ => (name.canonical, 0),
+            Some((within, depth)) if is_placed => (within, Some(depth)),
+            _ => (name.canonical, None),
         };
         PlaceKey {
             function,

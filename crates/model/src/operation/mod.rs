@@ -240,6 +240,24 @@ const SIGNS: &[(&str, Sign)] = &[
     ("runtime.entersyscall", Sign::Is(Operation::Syscall)),
     ("runtime.entersyscallblock", Sign::Is(Operation::Syscall)),
     ("os/signal.signal_recv", Sign::Is(Operation::Syscall)),
+    // Whoever takes the profile; debug=1 hides the first.
+    (
+        "runtime.goroutineProfileWithLabels",
+        Sign::Is(Operation::Running),
+    ),
+    ("runtime.GoroutineProfile", Sign::Is(Operation::Running)),
+    (
+        "runtime/pprof.runtime_goroutineProfileWithLabels",
+        Sign::Is(Operation::Running),
+    ),
+    (
+        "runtime/pprof.writeRuntimeProfile",
+        Sign::Is(Operation::Running),
+    ),
+    (
+        "runtime/pprof.writeGoroutineStacks",
+        Sign::Is(Operation::Running),
+    ),
     ("runtime.asyncPreempt", Sign::Is(Operation::Runnable)),
     ("runtime.Gosched", Sign::Is(Operation::Runnable)),
     ("runtime.goschedguarded", Sign::Is(Operation::Runnable)),
@@ -276,9 +294,6 @@ fn from_stack(stack: &Stack) -> Operation {
         }
         if semaphore {
             continue;
-        }
-        if name == "runtime.goroutineProfileWithLabels" {
-            return Operation::Running; // it takes the profile
         }
         let package = crate::symbol::package(&name);
         if SYSCALL_PACKAGES.contains(&package) {

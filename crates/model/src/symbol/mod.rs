@@ -127,22 +127,25 @@ pub struct Closure<'a> {
 /// Go 1.20 and earlier give a closure that was inlined into another function that function's name alone
 /// (`main.main.func20`); nothing can be read off that, so such a name differs from what later versions give.
 pub fn closure(canonical: &str) -> Option<Closure<'_>> {
+    lexical(canonical).filter(|place| place.depth > 0)
+}
+
+/// [`closure`], with depth 0 for a named function.
+pub(crate) fn lexical(canonical: &str) -> Option<Closure<'_>> {
     let end = path_end(canonical)?;
     let rest = canonical.get(end + 1..)?;
     let segments: Vec<&str> = Segments::new(rest).collect();
     let named = segments
         .iter()
-        .rposition(|segment| !scan::is_closure_word(segment));
-    let mut named = named?;
-    // `init.0` is a function, not a closure.
-    let is_init = segments.get(named) == Some(&"init");
-    let numbered = |segment: &&str| segment.bytes().all(|byte| byte.is_ascii_digit());
-    if is_init && segments.get(named + 1).is_some_and(numbered) {
-        named += 1;
-    }
-    let depth = segments.len() - named - 1;
+        .rposition(|segment| !scan::is_closure_word(segment))?;
     let within = segments.get(named)?;
-    (depth > 0).then_some(Closure { within, depth })
+    let mut depth = segments.len() - named - 1;
+    // `init.0` is a function, and its number is that of the file's place in the build.
+    let is_numbered = |segment: &&str| segment.bytes().all(|byte| byte.is_ascii_digit());
+    if *within == "init" && segments.get(named + 1).is_some_and(is_numbered) {
+        depth -= 1;
+    }
+    Some(Closure { within, depth })
 }
 
 #[cfg(test)]

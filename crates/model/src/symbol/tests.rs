@@ -188,7 +188,7 @@ fn named_functions_are_no_closures() {
     ] {
         check_closure(name, None);
     }
-    check_closure("main.init.0.func1", Some(("0", 1)));
+    check_closure("main.init.0.func1", Some(("init", 1)));
     check_closure("main.func·001", None);
 }
 
