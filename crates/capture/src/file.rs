@@ -40,6 +40,15 @@ pub(crate) fn read_path(
     options: &Options,
     progress: &Progress,
 ) -> Result<Capture, Error> {
+    let file = open(path)?;
+    decode(file, "file", &path.display().to_string(), options, progress)
+}
+
+/// Opens a file to read from.
+///
+/// # Errors
+/// When it cannot be opened or is a directory.
+pub fn open(path: &Path) -> Result<File, Error> {
     let name = path.display().to_string();
     let open_error = |source| Error::Open {
         path: name.clone(),
@@ -50,8 +59,7 @@ pub(crate) fn read_path(
     if metadata.is_dir() {
         return Err(Error::Directory { path: name });
     }
-    let file = File::open(path).map_err(open_error)?;
-    decode(file, "file", &name, options, progress)
+    File::open(path).map_err(open_error)
 }
 
 fn decode(

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gorphan_model::{Problem, Snapshot};
 
 pub use error::Error;
+pub use file::open;
 pub use http::{
     Auth, Client, ClientCertificate, Debug, HttpOptions, HttpTarget, Profile, Secret, Timeouts,
 };

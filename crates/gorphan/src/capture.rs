@@ -13,15 +13,15 @@ use gorphan_model::query::Filter;
 use gorphan_model::{Format, Problem, Snapshot};
 use gorphan_report::TargetInfo;
 
-use crate::args::options::{HttpArgs, QueryArgs};
+use crate::args::options::{HttpArgs, QueryArgs, StackQueryArgs};
 use crate::error::{Failure, Result};
 use crate::progress::ProgressLine;
 
 /// Bytes of a file with a bearer token.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
-/// Captures `source` with what `query` lets through.
-pub(crate) fn capture(source: &str, query: &QueryArgs, http: &HttpArgs) -> Result<Capture> {
+/// Captures `source`, and what `filter` wants of it.
+pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<Capture> {
     let mut target = Target::parse(source)?;
     match &mut target {
         Target::Http(endpoint) => {
@@ -37,7 +37,7 @@ pub(crate) fn capture(source: &str, query: &QueryArgs, http: &HttpArgs) -> Resul
         Target::Stdin | Target::File(_) => {}
     }
     let options = Options {
-        filter: filter(query),
+        filter,
         ..Options::default()
     };
     let progress = Progress::default();
@@ -60,12 +60,20 @@ fn shown(target: &Target) -> String {
 /// Which goroutines a query wants.
 pub(crate) fn filter(query: &QueryArgs) -> Filter {
     Filter {
-        states: query.state.clone(),
         min_wait_minutes: query.min_wait,
         max_wait_minutes: query.max_wait,
         labels: query.label.clone(),
+        ..stack_filter(&query.stack)
+    }
+}
+
+/// Which goroutines a query by stacks alone wants.
+pub(crate) fn stack_filter(query: &StackQueryArgs) -> Filter {
+    Filter {
+        states: query.state.clone(),
         functions: query.function.clone(),
         created_by: query.created_by.clone(),
+        ..Filter::default()
     }
 }
 
@@ -184,7 +192,7 @@ pub(crate) fn unanswerable(query: &QueryArgs, snapshot: &Snapshot) -> Vec<Proble
     if !knows && (query.min_wait.is_some() || query.max_wait.is_some()) {
         problems.push(("how long goroutines wait", "--min-wait and --max-wait"));
     }
-    if !knows && !query.created_by.is_empty() {
+    if !knows && !query.stack.created_by.is_empty() {
         problems.push(("who created a goroutine", "--created-by"));
     }
     problems

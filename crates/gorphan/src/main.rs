@@ -6,6 +6,7 @@ mod capture;
 mod cmd;
 mod config;
 mod error;
+mod growth;
 mod output;
 mod progress;
 mod settings;

@@ -4,7 +4,7 @@ pub(crate) mod options;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use options::{HttpArgs, InputArgs, JudgeArgs, QueryArgs, ReportArgs};
+use options::{HttpArgs, InputArgs, JudgeArgs, QueryArgs, ReportArgs, StackQueryArgs};
 
 /// Finds goroutine leaks in Go programs.
 #[derive(Debug, Parser)]
@@ -114,7 +114,7 @@ pub(crate) struct Diff {
     pub(crate) after: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub(crate) query: QueryArgs,
+    pub(crate) query: StackQueryArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) report: ReportArgs,

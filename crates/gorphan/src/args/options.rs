@@ -125,37 +125,46 @@ pub(crate) struct JudgeArgs {
     pub(crate) strict: bool,
 }
 
+/// Which goroutines to show, by what their stacks tell.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Query")]
+pub(crate) struct StackQueryArgs {
+    /// Only goroutines in this state or operation, as "chan send" or "IO wait"; can be given several times
+    #[arg(long, value_name = "STATE", value_parser = parse_state)]
+    pub(crate) state: Vec<String>,
+    /// Only goroutines with a function on the stack that matches
+    #[arg(long, value_name = "REGEX", value_parser = parse_pattern)]
+    pub(crate) function: Vec<Regex>,
+    /// Only goroutines created by a function that matches (needs a debug=2 dump)
+    #[arg(long, value_name = "REGEX", value_parser = parse_pattern)]
+    pub(crate) created_by: Vec<Regex>,
+    /// Show at most this many groups
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+}
+
 /// Which goroutines to show, and how.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Query")]
 pub(crate) struct QueryArgs {
-    /// Only goroutines in this state or operation, as "chan send" or "IO wait"; can be given several times
-    #[arg(long, value_name = "STATE", value_parser = parse_state)]
-    pub(crate) state: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) stack: StackQueryArgs,
     /// Only goroutines that have waited at least this long, as 10m or 2h30m (needs a debug=2 dump)
     #[arg(long, value_name = "DURATION", value_parser = parse_wait_minutes)]
     pub(crate) min_wait: Option<u32>,
     /// Only goroutines that have waited at most this long (needs a debug=2 dump)
     #[arg(long, value_name = "DURATION", value_parser = parse_wait_minutes)]
     pub(crate) max_wait: Option<u32>,
-    /// Only goroutines with a function on the stack that matches
-    #[arg(long, value_name = "REGEX", value_parser = parse_pattern)]
-    pub(crate) function: Vec<Regex>,
     /// Only goroutines with this pprof label
     #[arg(long, value_name = "KEY[=VALUE]", value_parser = parse_label)]
     pub(crate) label: Vec<Label>,
-    /// Only goroutines created by a function that matches
-    #[arg(long, value_name = "REGEX", value_parser = parse_pattern)]
-    pub(crate) created_by: Vec<Regex>,
     /// What makes goroutines one group
     #[arg(long, value_name = "KEY", value_enum, default_value_t = GroupArg::Site)]
     pub(crate) group_by: GroupArg,
     /// The order of groups
     #[arg(long, value_name = "KEY", value_enum, default_value_t = SortArg::Verdict)]
     pub(crate) sort: SortArg,
-    /// Show at most this many groups
-    #[arg(long, value_name = "N")]
-    pub(crate) top: Option<usize>,
 }
 
 /// Which part of a source to look at.

@@ -12,15 +12,16 @@ use gorphan_report::{Document, Report};
 use super::Outcome;
 use crate::args::Inspect;
 use crate::args::options::{DumpArg, QueryArgs};
-use crate::capture::{capture, target_info, unanswerable, wanted};
+use crate::capture::{capture, filter, target_info, unanswerable, wanted};
 use crate::error::{Failure, Result};
+use crate::growth;
 use crate::output;
 use crate::settings::{Settings, write_baseline};
 
 /// Runs the command.
 pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
     let settings = Settings::load(&args.judge, args.report.source_root.as_deref())?;
-    let mut captured = capture(&args.source, &args.query, &args.http)?;
+    let mut captured = capture(&args.source, filter(&args.query), &args.http)?;
     let mut problems = std::mem::take(&mut captured.problems);
     problems.extend(settings.problems.iter().cloned());
     let snapshot = choose(&captured, args.input.dump, &mut problems)?;
@@ -29,6 +30,14 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
 
     let mut judged = group(snapshot, GroupBy::Site);
     let mut findings = judge(snapshot, &mut judged, &settings.policy);
+    if args.input.dump == DumpArg::Last && captured.snapshots.len() > 1 {
+        growth::apply(
+            &captured.snapshots,
+            &mut judged,
+            &mut findings,
+            &settings.policy,
+        );
+    }
     write_baseline(&args.judge, &judged)?;
     let wanted = wanted(&captured, snapshot, &args.query);
     let shown = wanted.as_ref().unwrap_or(snapshot);
@@ -38,7 +47,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
         findings.retain(|finding| sites.iter().any(|one| is_of(finding, one)));
     }
     let groups_total = groups.len();
-    groups.truncate(args.query.top.unwrap_or(usize::MAX));
+    groups.truncate(args.query.stack.top.unwrap_or(usize::MAX));
     let document = Document::Inspect(Report {
         target: target_info(&captured, snapshot),
         snapshot: shown,
@@ -72,8 +81,8 @@ fn choose<'a>(
     };
     if count > 1 && dump == DumpArg::Last {
         problems.push(Problem::new(format!(
-            "the input holds {count} dumps; this is the last (--dump 1 to {count} shows another, `gorphan diff` compares \
-             the first with the last)"
+            "the input holds {count} dumps; this is the last, with what grew over all of them (--dump 1 to {count} shows \
+             one alone, `gorphan diff` compares the first with the last)"
         )));
     }
     Ok(chosen)

@@ -193,7 +193,7 @@ fn finding(census: &Census<'_>, group: &Group) -> Finding {
 
 /// Findings for groups that a comparison with an earlier snapshot found to deserve a verdict, unless the policy dismisses
 /// them. The groups must already hold the evidence. Sets verdict, pattern and dismissal as [`judge`] does.
-pub(crate) fn reconsider<'a>(
+pub fn reconsider<'a>(
     snapshot: &Snapshot,
     groups: impl Iterator<Item = (&'a mut Group, Verdict)>,
     policy: &Policy,
