@@ -83,16 +83,8 @@ impl Operation {
 
     /// The operations that goroutines in `state` can be in, whatever their stacks.
     pub(crate) fn possible_in(state: &State) -> &'static [Self] {
-        const LOCKS: &[Operation] = &[
-            Operation::Semaphore,
-            Operation::MutexLock,
-            Operation::RwMutexLock,
-            Operation::RwMutexRLock,
-            Operation::WaitGroup,
-            Operation::CondWait,
-        ];
         match state {
-            State::Waiting(WaitReason::Semacquire) => LOCKS,
+            State::Waiting(WaitReason::Semacquire) => &LOCKS,
             State::Waiting(WaitReason::MutexLock) => {
                 &[Self::MutexLock, Self::RwMutexLock, Self::RwMutexRLock]
             }
@@ -152,6 +144,16 @@ pub fn classify(state: Option<&State>, stack: &Stack) -> Operation {
     }
 }
 
+/// What `semacquire` can be: every version's sync package waits by semaphores.
+const LOCKS: [Operation; 6] = [
+    Operation::Semaphore,
+    Operation::MutexLock,
+    Operation::RwMutexLock,
+    Operation::RwMutexRLock,
+    Operation::WaitGroup,
+    Operation::CondWait,
+];
+
 fn from_reason(reason: &WaitReason, stack: &Stack) -> Operation {
     match reason {
         WaitReason::ChanReceive => Operation::ChanReceive,
@@ -169,8 +171,8 @@ fn from_reason(reason: &WaitReason, stack: &Stack) -> Operation {
         WaitReason::WaitGroupWait => Operation::WaitGroup,
         WaitReason::CondWait => Operation::CondWait,
         WaitReason::Semacquire => match from_stack(stack) {
-            Operation::Other => Operation::Semaphore,
-            known => known,
+            known if LOCKS.contains(&known) => known,
+            _ => Operation::Semaphore,
         },
         WaitReason::Sleep => Operation::Sleep,
         WaitReason::IoWait => Operation::IoWait,
