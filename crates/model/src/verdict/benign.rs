@@ -80,3 +80,33 @@ pub fn reason(group: &Group) -> Option<&'static str> {
     let known = entries().iter().find(|entry| entry.matches(group))?;
     Some(&known.reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_can_be_read_and_every_entry_can_match() {
+        let list: List = toml::from_str(LIST).expect("benign.toml");
+        assert_eq!(list.benign.len(), entries().len());
+        for entry in entries() {
+            let names = entry
+                .function
+                .iter()
+                .chain(&entry.site)
+                .chain(&entry.created_by);
+            assert!(names.clone().count() > 0, "{} names nothing", entry.reason);
+            for name in names {
+                assert_eq!(symbol::canonical(name), *name, "not canonical");
+                assert!(
+                    name.contains('.') && !name.starts_with('*'),
+                    "{name} is too wide"
+                );
+            }
+            for word in &entry.operation {
+                assert!(Operation::parse(word).is_some(), "{word} is no operation");
+            }
+            assert!(!entry.reason.is_empty() && !entry.module.is_empty());
+        }
+    }
+}

@@ -14,7 +14,8 @@ pub(super) struct Census<'a> {
     samples_by_id: OnceCell<HashMap<u64, usize>>,
     busy_starts: OnceCell<HashSet<(u64, &'a str)>>,
     functions: OnceCell<HashSet<String>>,
-    quiet: OnceCell<bool>,
+    deserted: OnceCell<bool>,
+    holders: OnceCell<u64>,
 }
 
 /// What became of the functions that started a group's goroutines: the `go` statement's function and goroutine.
@@ -58,7 +59,8 @@ impl<'a> Census<'a> {
             samples_by_id: OnceCell::new(),
             busy_starts: OnceCell::new(),
             functions: OnceCell::new(),
-            quiet: OnceCell::new(),
+            deserted: OnceCell::new(),
+            holders: OnceCell::new(),
         }
     }
 
@@ -128,21 +130,36 @@ impl<'a> Census<'a> {
         })
     }
 
-    /// Whether nobody is at work: no goroutine runs, sleeps, waits for I/O or is in a system call with anything but the
-    /// standard library on its stack. In such a program nobody is about to receive, or to unlock.
+    /// Whether nobody is left who could come to receive, or to unlock: no goroutine of the program runs, sleeps, waits for
+    /// I/O, or waits in a receive or select, which a timer can end. Goroutines with nothing but the standard library on
+    /// their stacks are not the program's.
     ///
     /// The main goroutine is not asked, as it often waits for a signal or for standard input; nor are goroutines that
     /// take a profile.
-    pub(super) fn is_quiet(&self) -> bool {
-        *self.quiet.get_or_init(|| {
-            let samples = self.snapshot.samples.iter().zip(self.operations());
-            let mut at_work = samples.filter(|(sample, operation)| {
-                !operation.waits_for_goroutine()
-                    && !is_main(&sample.stack)
-                    && !is_standard_only(&sample.stack)
-                    && !takes_profile(&sample.stack)
-            });
-            at_work.next().is_none()
+    pub(super) fn is_deserted(&self) -> bool {
+        *self.deserted.get_or_init(|| {
+            let mut samples = self.snapshot.samples.iter().zip(self.operations());
+            samples.all(|(sample, operation)| {
+                let stuck = operation.waits_for_goroutine()
+                    && !matches!(operation, Operation::ChanReceive | Operation::Select);
+                stuck
+                    || is_main(&sample.stack)
+                    || is_standard_only(&sample.stack)
+                    || takes_profile(&sample.stack)
+            })
+        })
+    }
+
+    /// Goroutines that can hold what a library gave them, such as a response: those of the program, and those in which the
+    /// standard library handles a request or copies a stream by itself.
+    pub(super) fn holders(&self) -> u64 {
+        *self.holders.get_or_init(|| {
+            let samples = self.snapshot.samples.iter();
+            samples
+                .filter(|sample| {
+                    !is_standard_only(&sample.stack) || handles_or_copies(&sample.stack)
+                })
+                .fold(0, |sum, sample| sum.saturating_add(sample.count))
         })
     }
 
@@ -300,6 +317,13 @@ fn is_standard_only(stack: &Stack) -> bool {
         let package = symbol::package(&frame.function);
         let first = package.split('/').next().unwrap_or_default();
         STANDARD.contains(&first) || package.starts_with("golang.org/x/")
+    })
+}
+
+fn handles_or_copies(stack: &Stack) -> bool {
+    stack.frames.iter().any(|frame| {
+        &*frame.function == "net/http.serverHandler.ServeHTTP"
+            || matches!(symbol::package(&frame.function), "io" | "net/http/httputil")
     })
 }
 

@@ -191,3 +191,104 @@ pub(super) fn glob(pattern: &str, text: &str) -> bool {
     }
     rest.ends_with(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        let fits = [
+            ("a.com/m.f", "a.com/m.f"),
+            ("a.com/m.(*T).f", "a.com/m.(*T).f"),
+            ("a.com/*", "a.com/m.(*T).f.func1"),
+            ("*.func1", "a.com/m.f.func1"),
+            ("*/m.*.f*", "a.com/m.(*T).f.func1"),
+            ("*", ""),
+        ];
+        for (pattern, text) in fits {
+            assert!(glob(pattern, text), "{pattern} should fit {text}");
+        }
+        let misses = [
+            ("a.com/m.f", "a.com/m.f.func1"),
+            ("", "x"),
+            ("a*a", "a"),
+            ("*.func2", "a.func1"),
+            ("*b*b", "ab"),
+        ];
+        for (pattern, text) in misses {
+            assert!(!glob(pattern, text), "{pattern} should not fit {text}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        let date = Date::parse("2027-06-30").expect("a date");
+        assert_eq!(date.to_string(), "2027-06-30");
+        assert!(date < Date::parse("2027-07-01").expect("a date"));
+        for bad in [
+            "",
+            "2027-6-30",
+            "2027-13-01",
+            "2027-00-01",
+            "2027-01-32",
+            "2027-01-01-01",
+            "+027-01-01",
+        ] {
+            assert_eq!(Date::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sites_are_named_by_function_or_place_and_operation() {
+        let mut group =
+            crate::verdict::tests::one_group("3 chan send | a.com/m.(*Bus).f | a.com/m.g @ended");
+        group.site.file = "/src/shop/bus/bus.go".into();
+        let matches = |site: &str| {
+            let rule = IgnoreRule {
+                site: Some(site.to_owned()),
+                ..IgnoreRule::default()
+            };
+            rule.matches(&group)
+        };
+        let good = [
+            "a.com/m.(*Bus).f",
+            "a.com/m.(*Bus).f:41",
+            "bus.go:41",
+            "bus/bus.go:41",
+            "chan send a.com/m.(*Bus).f",
+            "chan send bus.go:41",
+        ];
+        for site in good {
+            assert!(matches(site), "{site}");
+        }
+        let bad = [
+            "a.com/m.(*Bus).f:42",
+            "us.go:41",
+            "bus.go",
+            "chan receive a.com/m.(*Bus).f",
+            "chan send",
+        ];
+        for site in bad {
+            assert!(!matches(site), "{site}");
+        }
+    }
+
+    #[test]
+    fn all_that_a_rule_asks_for_must_hold() {
+        let group = crate::verdict::tests::one_group(
+            "3 chan send | a.com/m.f a.com/m.run | a.com/m.g @ended",
+        );
+        let rule = IgnoreRule {
+            any_function: Some("a.com/m.run".to_owned()),
+            created_by: Some("a.com/m.g".to_owned()),
+            ..IgnoreRule::default()
+        };
+        assert!(rule.matches(&group));
+        let other = IgnoreRule {
+            created_by: Some("a.com/m.other".to_owned()),
+            ..rule
+        };
+        assert!(!other.matches(&group));
+    }
+}

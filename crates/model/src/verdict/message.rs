@@ -88,32 +88,36 @@ fn why(census: &Census<'_>, group: &Group, leaked: Option<u64>) -> String {
             .to_owned();
     }
     let reasons = group.evidence.iter().filter_map(|evidence| match evidence {
-        Evidence::Threshold { reason, .. } => Some(reason.clone()),
-        Evidence::Growth {
-            before,
-            after,
-            stayed,
-        } => Some(grown(*before, *after, *stayed)),
-        Evidence::RuntimeReported { .. } => None,
+        Evidence::Threshold { rule, reason, .. } => Some((*rule, reason.as_str())),
+        _ => None,
     });
-    let mut text = reasons.fold(String::new(), |text, reason| text + "; " + &reason);
-    if group.site.operation.waits_for_goroutine() {
-        text.push_str(&lineage(census.starters(group), group.count));
+    let text = reasons
+        .clone()
+        .fold(String::new(), |text, (_, reason)| text + "; " + reason);
+    let says_who = |(rule, _)| ABOUT_STARTERS.contains(&rule);
+    if group.site.operation.waits_for_goroutine() && !reasons.clone().any(says_who) {
+        text + &lineage(census.starters(group), group.count)
+    } else {
+        text
     }
-    text
 }
+
+/// Rules whose reason tells of the starters already.
+const ABOUT_STARTERS: [&str; 3] = ["abandoned-senders", "orphaned-waiters", "lock-convoy"];
 
 /// What is known of those who started the goroutines, when it says something.
 fn lineage(starters: Starters, count: u64) -> String {
-    let told = match (starters.ended, starters.gone()) {
+    let gone = starters.gone();
+    let (number, verb) = match (starters.ended, gone) {
         (0, 0) => return String::new(),
-        (ended, gone) if ended == gone => (ended, "creators have ended"),
-        (_, gone) => (gone, "creators have returned"),
+        (ended, gone) if ended == gone => (ended, "ended"),
+        (_, gone) => (gone, "returned"),
     };
-    match told {
-        (n, words) if n == count && n > 1 => format!("; all of their {words}"),
-        (1, words) => format!("; 1 of their {}", words.replace("have", "has")),
-        (n, words) => format!("; {} of their {words}", grouped(n)),
+    match (number, count) {
+        (1, 1) => format!("; its creator has {verb}"),
+        (1, _) => format!("; 1 of their creators has {verb}"),
+        (number, count) if number == count => format!("; all of their creators have {verb}"),
+        (number, _) => format!("; {} of their creators have {verb}", grouped(number)),
     }
 }
 
@@ -136,7 +140,7 @@ pub(super) fn help(group: &Group) -> String {
 }
 
 /// Digits in groups of three: 1,248.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -3,7 +3,8 @@
 //! One snapshot cannot prove a leak, so all but [`runtime_reported`] say no more than "suspect". What they look for is a
 //! goroutine that nobody is left to wake. How they fared on real programs stands in `docs/judgement.md`.
 
-use crate::verdict::facts::{Census, Starters, is_main, starting_function};
+use crate::verdict::facts::{Census, is_main, starting_function};
+use crate::verdict::message::grouped;
 use crate::verdict::{Policy, pattern};
 use crate::{Evidence, Format, Group, Operation, ProfileKind, Verdict};
 
@@ -19,42 +20,26 @@ const NIL_RECEIVERS: u64 = 3;
 /// held across something that can take for ever.
 const LOCK_WAIT_MINUTES: u32 = 1;
 
-/// Goroutines waiting for locks at one site before their number alone means something; a busy lock has a few.
-const CONVOY: u64 = 10;
+/// Goroutines blocked at one site in a program that is otherwise deserted; see [`Census::is_deserted`]. Nobody is left to
+/// wake them, so few are enough.
+const DESERTED: u64 = 5;
 
-/// The part of all goroutines that a convoy must be; a busy server has many more goroutines than lock waiters.
-const CONVOY_SHARE: f64 = 0.5;
+/// The part of all goroutines that they must be. Small, because a deserted program says enough by itself.
+const DESERTED_SHARE: f64 = 0.1;
+
+/// Waiters for one lock whose starters have ended: fire-and-forget goroutines that pile up.
+const ORPHANED_LOCKERS: u64 = 10;
 
 /// Senders whose starters have ended or gone elsewhere. A sender whose consumer lives is rare in a snapshot; three at
 /// one site are a habit.
 const ABANDONED_SENDERS: u64 = 3;
 
-/// Senders whose starting function has returned while its caller works on. A generator looks like this, so there must
-/// be more of them.
-const RETURNED_SENDERS: u64 = 5;
+/// Senders whose starting function is known to have returned while others of the program go on. Pools and pipelines look
+/// like this when their consumer is slow; they are hardly ever this wide.
+const RETURNED_SENDERS: u64 = 100;
 
-/// The part of all goroutines that such senders must be, and that senders of profiles must be.
-const SENDERS_SHARE: f64 = 0.3;
-
-/// Goroutines blocked at one site in a program in which nobody is at work; see [`Census::is_quiet`]. Nobody is about to
-/// wake them, so few are enough.
-const QUIET: u64 = 5;
-
-/// The part of all goroutines that they must be. Small, because a quiet program says enough by itself.
-const QUIET_SHARE: f64 = 0.1;
-
-/// Waiters for one lock whose starters have ended: fire-and-forget goroutines that pile up.
-const ORPHANED_LOCKERS: u64 = 10;
-
-/// Senders of a source without ids whose starting function is nowhere on any stack.
-const PROFILE_SENDERS: u64 = 5;
-
-/// Senders of a source without ids when nothing is known of the starter. Worker pools are as wide as the machine;
-/// this is wider than most.
-const CROWD: u64 = 50;
-
-/// The part of all goroutines that a crowd must be.
-const CROWD_SHARE: f64 = 0.5;
+/// The part of all goroutines that such senders must be.
+const SENDERS_SHARE: f64 = 0.2;
 
 /// Senders at one site that have waited for [`STALE_SEND_MINUTES`], whoever started them.
 const STALE_SENDERS: u64 = 3;
@@ -63,31 +48,34 @@ const STALE_SENDERS: u64 = 3;
 const STALE_SEND_MINUTES: u32 = 2;
 
 /// Lone receivers and waiters at one site. Idle workers wait in receive too, but those of a pool have one creator
-/// that lives, and those of a connection have a sibling that reads it.
-const ORPHANS: u64 = 5;
+/// that lives, and those of a connection have a sibling that reads it. Sessions that outlive the request that started
+/// them look the same, so there must be some number of them.
+const ORPHANS: u64 = 20;
 
-/// Distinct ended creators that orphans must have; a pool started by a set-up goroutine has one.
+/// The part of all goroutines that orphans must be.
+const ORPHANS_SHARE: f64 = 0.1;
+
+/// Orphans that count whatever their share when they have waited for [`OLD_ORPHAN_MINUTES`].
+const OLD_ORPHANS: u64 = 10;
+
+/// Minutes in a receive or select after which no ordinary ticker or timeout can be meant to end it.
+const OLD_ORPHAN_MINUTES: u32 = 5;
+
+/// Distinct creators that orphans must have; a pool started by a set-up goroutine has one.
 const ORPHAN_CREATORS: u64 = 3;
 
-/// The same for goroutines in a select, which a timer can wake: more of them, or [`ORPHANS`] that waited for
-/// [`ORPHAN_SELECT_MINUTES`].
-const ORPHAN_SELECTS: u64 = 20;
+/// HTTP responses that are not read to their end, when they are more than all goroutines of the program: then some have
+/// nobody who could read them.
+const UNREAD_BODIES: u64 = 5;
 
-/// Minutes in a select after which no ordinary ticker can be among its cases.
-const ORPHAN_SELECT_MINUTES: u32 = 5;
-
-/// HTTP responses whose body nobody reads, more than there are readers. A program that holds a few bodies while it
-/// works on them is common; ten at once are not.
-const UNREAD_BODIES: u64 = 10;
-
-/// Unread bodies that count when they are at least [`UNREAD_BODY_MINUTES`] old.
-const OLD_UNREAD_BODIES: u64 = 3;
+/// Responses that nobody reads right now, and that are at least [`UNREAD_BODY_MINUTES`] old.
+const OLD_UNREAD_BODIES: u64 = 5;
 
 /// Minutes that a response is left alone.
 const UNREAD_BODY_MINUTES: u32 = 1;
 
-/// Goroutines that sleep at one site, started by others that ended. Sleeping ends by itself, so it takes many.
-const SLEEPERS: u64 = 100;
+/// Goroutines that sleep at one site, started by others that ended. Sleeping ends by itself, so it takes very many.
+const SLEEPERS: u64 = 1000;
 
 /// The part of all goroutines that sleepers must be.
 const SLEEPERS_SHARE: f64 = 0.5;
@@ -169,7 +157,7 @@ fn leakprof_threshold(census: &Census<'_>, group: &Group, policy: &Policy) -> Op
     if group.count < limit || !(hidden || operation.waits_for_goroutine()) {
         return None;
     }
-    let reason = format!("{limit} or more goroutines are blocked at one place");
+    let reason = format!("{} or more are blocked at one place", grouped(limit));
     threshold(census, "leakprof-threshold", group.count, limit, reason)
 }
 
@@ -187,32 +175,29 @@ fn never_wakes(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     threshold(census, "never-wakes", count, limit, reason.to_owned())
 }
 
-/// `lock-held`: a lock that somebody waits for since a minute or more. `lock-convoy`: many wait for it, and they are most
-/// of the program, or nobody is at work who could hold it, or those who started them have ended.
+/// `lock-held`: somebody has waited for a lock for a minute or more.
 fn lock_held(census: &Census<'_>, group: &Group) -> Option<Evidence> {
-    let waited = group
-        .waits
-        .as_ref()
-        .map_or(0, |waits| waits.at_least(LOCK_WAIT_MINUTES));
-    if waited > 0 {
-        let reason = format!(
-            "a lock is held for moments, and {} waited for a minute or more",
-            goroutines_have(waited)
-        );
-        return threshold(census, "lock-held", waited, 1, reason);
+    let waited = waited(group, LOCK_WAIT_MINUTES);
+    if waited == 0 {
+        return lock_convoy(census, group);
     }
-    let share = census.share(group.count);
-    if is_stuck_in_quiet(census, group) {
-        let reason = "no other goroutine of the program is at work and could hold the lock";
+    let reason = format!(
+        "locks are held for moments, but {} waited for a minute or more",
+        have(waited, group.count)
+    );
+    threshold(census, "lock-held", waited, 1, reason)
+}
+
+/// `lock-convoy`: several wait for a lock, and nobody is left who could hold it, or those who started them have ended.
+/// Mere contention is no leak, however heavy.
+fn lock_convoy(census: &Census<'_>, group: &Group) -> Option<Evidence> {
+    if is_deserted(census, group) {
+        let reason = "no other goroutine of the program could hold the lock and give it back";
         let reason = reason.to_owned();
-        return threshold(census, "lock-convoy", group.count, QUIET, reason);
+        return threshold(census, "lock-convoy", group.count, DESERTED, reason);
     }
-    if group.count < CONVOY {
+    if group.count < ORPHANED_LOCKERS {
         return None;
-    }
-    if share >= CONVOY_SHARE {
-        let reason = format!("{} of all goroutines wait for one lock", percent(share));
-        return threshold(census, "lock-convoy", group.count, CONVOY, reason);
     }
     let alone = census.starters(group).alone;
     if alone < ORPHANED_LOCKERS {
@@ -222,122 +207,85 @@ fn lock_held(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     threshold(census, "lock-convoy", alone, ORPHANED_LOCKERS, reason)
 }
 
-fn is_stuck_in_quiet(census: &Census<'_>, group: &Group) -> bool {
-    group.count >= QUIET && census.share(group.count) >= QUIET_SHARE && census.is_quiet()
+fn waited(group: &Group, minutes: u32) -> u64 {
+    let waits = group.waits.as_ref();
+    waits.map_or(0, |waits| waits.at_least(minutes))
+}
+
+fn is_deserted(census: &Census<'_>, group: &Group) -> bool {
+    group.count >= DESERTED && census.share(group.count) >= DESERTED_SHARE && census.is_deserted()
 }
 
 fn senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     stale_senders(census, group)
+        .or_else(|| deserted_senders(census, group))
         .or_else(|| abandoned_senders(census, group))
-        .or_else(|| crowd_of_senders(census, group))
 }
 
 /// `stale-senders`: several sends that nobody took for minutes.
 fn stale_senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
-    let stale = group.waits.as_ref()?.at_least(STALE_SEND_MINUTES);
+    let stale = waited(group, STALE_SEND_MINUTES);
     if stale < STALE_SENDERS {
         return None;
     }
     let reason = format!(
-        "{} offered a value for {STALE_SEND_MINUTES} minutes or more and nobody took it",
-        goroutines_have(stale)
+        "{} offered a value for {STALE_SEND_MINUTES} minutes or more, and nobody took it",
+        have(stale, group.count)
     );
     threshold(census, "stale-senders", stale, STALE_SENDERS, reason)
 }
 
-/// `abandoned-senders`: those who started the senders, and so were to receive, have ended or returned.
+/// `deserted-senders`: nobody is left in the program who could come to receive.
+fn deserted_senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
+    if !is_deserted(census, group) {
+        return None;
+    }
+    let reason = "no other goroutine of the program could come to receive".to_owned();
+    threshold(census, "deserted-senders", group.count, DESERTED, reason)
+}
+
+/// `abandoned-senders`: those who started the senders, and so were to receive, have ended, went on to other work, or, where
+/// there are very many, have at least returned from the function.
 fn abandoned_senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
     if group.count < ABANDONED_SENDERS {
         return None;
     }
+    let rule = "abandoned-senders";
     let starters = census.starters(group);
     if starters.alone >= ABANDONED_SENDERS {
         let reason = "the goroutines that started the senders have ended or do other work";
-        return threshold(
-            census,
-            "abandoned-senders",
-            starters.alone,
-            ABANDONED_SENDERS,
-            reason.to_owned(),
-        );
+        let reason = reason.to_owned();
+        return threshold(census, rule, starters.alone, ABANDONED_SENDERS, reason);
     }
-    let gone = starters.gone();
+    // Without the creators' numbers the function may still be known, and not be on any stack.
+    let function = || starting_function(group).filter(|_| starters.unknown >= group.count);
+    let gone = match function() {
+        _ if group.count < RETURNED_SENDERS => 0,
+        Some(function) if !census.runs_anywhere(&function) => group.count,
+        _ => starters.gone(),
+    };
     if gone < RETURNED_SENDERS || census.share(gone) < SENDERS_SHARE {
         return None;
     }
-    let reason = "the function that started the senders has returned";
-    threshold(
-        census,
-        "abandoned-senders",
-        gone,
-        RETURNED_SENDERS,
-        reason.to_owned(),
-    )
-}
-
-/// `crowd-of-senders`: for sources that know neither ids nor waits, or for starters of which nothing is known.
-fn crowd_of_senders(census: &Census<'_>, group: &Group) -> Option<Evidence> {
-    let share = census.share(group.count);
-    if is_stuck_in_quiet(census, group) {
-        let reason = "no other goroutine of the program is at work and could come to receive";
-        let reason = reason.to_owned();
-        return threshold(census, "crowd-of-senders", group.count, QUIET, reason);
-    }
-    let ids_unknown = census.starters(group).unknown >= group.count;
-    let starter_absent = ids_unknown
-        && starting_function(group).is_some_and(|function| !census.runs_anywhere(&function));
-    if starter_absent && group.count >= PROFILE_SENDERS && share >= SENDERS_SHARE {
-        let reason = format!(
-            "{} of all goroutines, and the function that started them is not running",
-            percent(share)
-        );
-        return threshold(
-            census,
-            "crowd-of-senders",
-            group.count,
-            PROFILE_SENDERS,
-            reason,
-        );
-    }
-    if group.count < CROWD || share < CROWD_SHARE {
-        return None;
-    }
-    let reason = format!(
-        "{} of all goroutines offer a value at one place",
-        percent(share)
-    );
-    threshold(census, "crowd-of-senders", group.count, CROWD, reason)
+    let reason = "the function that started the senders has returned".to_owned();
+    threshold(census, rule, gone, RETURNED_SENDERS, reason)
 }
 
 /// `orphaned-waiters`: waiting for goroutines whose starters, several different ones, have ended, with no sibling at work.
 fn orphaned_waiters(census: &Census<'_>, group: &Group) -> Option<Evidence> {
-    if group.count < ORPHANS {
+    let old = waited(group, OLD_ORPHAN_MINUTES) >= OLD_ORPHANS;
+    let limit = if old { OLD_ORPHANS } else { ORPHANS };
+    if group.count < limit {
         return None;
     }
-    let Starters {
-        alone,
-        alone_creators,
-        ..
-    } = census.starters(group);
-    let limit = if group.site.operation == Operation::Select {
-        let old = group
-            .waits
-            .as_ref()
-            .map_or(0, |waits| waits.at_least(ORPHAN_SELECT_MINUTES));
-        if old >= ORPHANS {
-            ORPHANS
-        } else {
-            ORPHAN_SELECTS
-        }
-    } else {
-        ORPHANS
-    };
-    if alone < limit || alone_creators < ORPHAN_CREATORS {
+    let starters = census.starters(group);
+    let (alone, creators) = (starters.alone, starters.alone_creators);
+    let few = !old && census.share(alone) < ORPHANS_SHARE;
+    if alone < limit || creators < ORPHAN_CREATORS || few {
         return None;
     }
-    let reason = format!(
-        "{alone_creators} different goroutines started them, and have ended or do other work"
-    );
+    let reason =
+        format!("{creators} different goroutines started them, and have ended or do other work");
     threshold(census, "orphaned-waiters", alone, limit, reason)
 }
 
@@ -347,34 +295,21 @@ fn orphaned_waiters(census: &Census<'_>, group: &Group) -> Option<Evidence> {
 /// closed; an idle connection is in IO wait instead (`net/http/transport.go`, Go 1.7 to 1.27). Who reads a body right
 /// now has `(*bodyEOFSignal).Read` on its stack and is not counted.
 fn unread_bodies(census: &Census<'_>, group: &Group) -> Option<Evidence> {
-    let readers = pattern::body_readers(census.snapshot);
-    let unread = group.count.saturating_sub(readers);
-    let old = group
-        .waits
-        .as_ref()
-        .map_or(0, |waits| waits.at_least(UNREAD_BODY_MINUTES))
-        .saturating_sub(readers);
-    let limit = if census.is_quiet() {
-        QUIET
-    } else {
-        UNREAD_BODIES
-    };
-    if unread >= limit {
-        let reason = "HTTP responses wait for their body to be read or closed, and nobody reads";
-        let reason = reason.to_owned();
-        return threshold(census, "unread-bodies", unread, limit, reason);
+    let rule = "unread-bodies";
+    let holders = census.holders();
+    if group.count >= UNREAD_BODIES && group.count > holders {
+        let reason = format!(
+            "so many HTTP responses wait to be read or closed, and only {holders} goroutines could do it"
+        );
+        return threshold(census, rule, group.count, UNREAD_BODIES, reason);
     }
+    let readers = pattern::body_readers(census.snapshot);
+    let old = waited(group, UNREAD_BODY_MINUTES).saturating_sub(readers);
     if old < OLD_UNREAD_BODIES {
         return None;
     }
-    let reason = "HTTP responses wait for a minute or more for their body to be read or closed";
-    threshold(
-        census,
-        "unread-bodies",
-        old,
-        OLD_UNREAD_BODIES,
-        reason.to_owned(),
-    )
+    let reason = "HTTP responses wait for a minute or more to be read or closed".to_owned();
+    threshold(census, rule, old, OLD_UNREAD_BODIES, reason)
 }
 
 /// `orphaned-sleepers`: most of the program sleeps at one site, started by goroutines that have ended.
@@ -384,7 +319,7 @@ fn orphaned_sleepers(census: &Census<'_>, group: &Group) -> Option<Evidence> {
         return None;
     }
     let starters = census.starters(group);
-    let gone = starters.ended.saturating_add(starters.elsewhere);
+    let gone = starters.ended;
     if gone < SLEEPERS || census.samples(group).any(|sample| is_main(&sample.stack)) {
         return None;
     }
@@ -399,10 +334,12 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-fn goroutines_have(count: u64) -> String {
-    if count == 1 {
-        "one goroutine has".to_owned()
-    } else {
-        format!("{count} goroutines have")
+/// "it has", "they all have", "3 of them have".
+fn have(some: u64, all: u64) -> String {
+    match (some, all) {
+        (1, 1) => "it has".to_owned(),
+        (1, _) => "1 of them has".to_owned(),
+        (some, all) if some == all => "they all have".to_owned(),
+        (some, _) => format!("{} of them have", grouped(some)),
     }
 }

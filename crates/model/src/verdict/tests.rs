@@ -122,6 +122,13 @@ const BACKDROP: &str = "
     1 IO wait | internal/poll.runtime_pollWait net.(*netFD).accept net/http.(*Server).Serve | main.main @1
 ";
 
+/// The only group of a drawing.
+pub(super) fn one_group(drawing: &str) -> Group {
+    let mut groups = group(&draw(Format::Dump, drawing), GroupBy::Site);
+    assert_eq!(groups.len(), 1);
+    groups.remove(0)
+}
+
 /// Judges a drawing; one line for each group with evidence: verdict, rule and its count, site, who dismissed it.
 fn told(snapshot: &Snapshot, policy: &Policy) -> String {
     let mut groups = group(snapshot, GroupBy::Site);
@@ -244,36 +251,46 @@ fn a_convoy_at_a_lock() {
     let readers = |count: u64, parent: &str| {
         format!("{count} sync.RWMutex.RLock | a.com/m.get | a.com/m.serve @{parent}\n{BUSY}")
     };
-    check(&readers(62, "1"), "");
-    check(&readers(63, "1"), "suspect: lock-convoy 63: a.com/m.get");
     check(
         &readers(10, "ended"),
         "suspect: lock-convoy 10: a.com/m.get",
     );
     check(&readers(9, "ended"), "");
+    // Contention, however heavy.
+    check(&readers(500, "1"), "");
 }
 
 #[test]
-fn a_few_at_a_lock_or_a_send_when_nobody_is_at_work() {
+fn a_few_at_a_lock_or_a_send_in_a_deserted_program() {
     for (state, rule) in [
         ("sync.Mutex.Lock", "lock-convoy"),
-        ("chan send", "crowd-of-senders"),
+        ("chan send", "deserted-senders"),
     ] {
         let blocked = |count: u64| format!("{count} {state} | a.com/m.put a.com/m.run.func1");
         let found = format!("suspect: {rule} 5: a.com/m.put");
-        let idle = "20 chan receive | a.com/m.worker\n20 IO wait | net/http.(*conn).serve";
-        let quiet = |count: u64| format!("{}\n{idle}", blocked(count));
-        check_as(Format::Protobuf, &quiet(5), &found);
-        check_as(Format::Protobuf, &quiet(4), "");
-        // Someone may be about to unlock, or to receive.
-        let at_work = "1 IO wait | a.com/m.query a.com/m.run";
-        check_as(Format::Protobuf, &format!("{}\n{at_work}", quiet(5)), "");
+        let deserted = |count: u64| {
+            let idle = "40 IO wait | net/http.(*conn).serve";
+            format!("{}\n{idle}", blocked(count))
+        };
+        check_as(Format::Protobuf, &deserted(6), &found.replace('5', "6"));
+        check_as(Format::Protobuf, &deserted(4), "");
+        // A tenth of the program, at least.
+        check_as(
+            Format::Protobuf,
+            &format!("{}\n{}", deserted(5), "9 IO wait | net.x"),
+            "",
+        );
+        // Someone may be about to unlock, or to receive: from I/O, or when a timer fires.
+        for other in ["IO wait", "select", "chan receive", "running"] {
+            let other = format!("1 {other} | a.com/m.consume");
+            check_as(Format::Protobuf, &format!("{}\n{other}", deserted(6)), "");
+        }
         // A profile being taken is no work.
         let profile = "1 running | runtime/pprof.writeRuntimeProfile a.com/m.debug";
         check_as(
             Format::Protobuf,
-            &format!("{}\n{profile}", quiet(5)),
-            &found,
+            &format!("{}\n{profile}", deserted(6)),
+            &found.replace('5', "6"),
         );
     }
 }
@@ -323,28 +340,23 @@ fn senders_that_nobody_heeds_for_minutes() {
 }
 
 #[test]
-fn senders_in_a_profile() {
-    let idle = "5 chan receive | a.com/m.worker\n1 IO wait | a.com/m.query";
-    let sends = "5 chan send | a.com/m.f.func1";
-    check_as(
-        Format::Protobuf,
-        &format!("{sends}\n{idle}"),
-        "suspect: crowd-of-senders 5: a.com/m.f.func1",
-    );
+fn very_many_senders_whose_starting_function_has_returned() {
+    let sends = |count: u64| format!("{count} chan send | a.com/m.f.func1 | a.com/m.f @1\n{BUSY}");
+    let found = "suspect: abandoned-senders 100: a.com/m.f.func1";
+    for format in [Format::Protobuf, Format::Dump] {
+        check_as(format, &sends(100), found);
+        check_as(format, &sends(99), "");
+        // Too small a part of the program.
+        let idle = "400 chan receive | a.com/m.worker | a.com/m.start @1";
+        check_as(format, &format!("{}\n{idle}", sends(100)), "");
+    }
     // The function around the closure is running: it may come to receive.
+    let running = "1 IO wait | a.com/m.get a.com/m.f";
+    check_as(Format::Protobuf, &format!("{}\n{running}", sends(100)), "");
+    // Who starts a function with a name is not known.
     check_as(
         Format::Protobuf,
-        &format!("{sends}\n{idle}\n1 IO wait | a.com/m.get a.com/m.f"),
-        "",
-    );
-    check_as(
-        Format::Protobuf,
-        &format!("{sends}\n80 chan receive | a.com/m.worker"),
-        "",
-    );
-    check_as(
-        Format::Protobuf,
-        &format!("4 chan send | a.com/m.f.func1\n{idle}"),
+        &format!("100 chan send | a.com/m.send\n{BUSY}"),
         "",
     );
 }
@@ -355,15 +367,18 @@ fn waiters_whose_starters_have_gone() {
         format!("{count} chan receive | a.com/m.f.func1 | a.com/m.f @{parent}")
     };
     check(
-        &receivers(5, "ended"),
-        "suspect: orphaned-waiters 5: a.com/m.f.func1",
+        &receivers(20, "ended"),
+        "suspect: orphaned-waiters 20: a.com/m.f.func1",
     );
-    check(&receivers(4, "ended"), "");
+    check(&receivers(19, "ended"), "");
+    // Too small a part of the program.
+    let idle = "200 chan receive | a.com/m.worker | a.com/m.start @1";
+    check(&format!("{}\n{idle}", receivers(20, "ended")), "");
     // A pool has one creator, whether that has ended or lives.
     check(&receivers(64, "ended7"), "");
     check(&receivers(64, "1"), "");
-    // Five connections, each started by a goroutine that ended, with a reader beside the writer.
-    let pairs = (10..15).map(|conn| {
+    // Connections, each started by a goroutine that ended, with a reader beside the writer.
+    let pairs = (10..40).map(|conn| {
         format!(
             "1 chan receive | a.com/ws.(*conn).write | a.com/ws.serve @ended{conn}
              1 IO wait | a.com/ws.(*conn).read | a.com/ws.serve @ended{conn}"
@@ -373,44 +388,55 @@ fn waiters_whose_starters_have_gone() {
 }
 
 #[test]
-fn a_select_needs_more_orphans_or_age() {
+fn fewer_orphans_are_enough_when_they_are_old() {
+    let idle = "200 chan receive | a.com/m.worker | a.com/m.start @1";
     let selects = |count: u64, wait: &str| {
-        format!("{count} select{wait} | a.com/m.f.func1 | a.com/m.f @ended")
+        format!("{count} select {wait} | a.com/m.f.func1 | a.com/m.f @ended\n{idle}")
     };
-    check(&selects(19, ""), "");
     check(
-        &selects(20, ""),
-        "suspect: orphaned-waiters 20: a.com/m.f.func1",
+        &selects(10, "5m"),
+        "suspect: orphaned-waiters 10: a.com/m.f.func1",
     );
-    check(
-        &selects(5, " 5m"),
-        "suspect: orphaned-waiters 5: a.com/m.f.func1",
-    );
-    check(&selects(5, " 4m"), "");
+    check(&selects(10, "4m"), "");
+    check(&selects(9, "5m"), "");
+}
+
+/// `count` connections of the HTTP client that wait for their response to be read.
+fn unread(count: u64, wait: &str) -> String {
+    format!(
+        "{count} select {wait} | net/http.(*persistConn).readLoop | net/http.(*Transport).dialConn @ended
+         {count} select {wait} | net/http.(*persistConn).writeLoop | net/http.(*Transport).dialConn @ended"
+    )
 }
 
 #[test]
-fn response_bodies_that_nobody_reads() {
-    let conns = |count: u64, wait: &str| {
-        format!(
-            "{count} select{wait} | net/http.(*persistConn).readLoop | net/http.(*Transport).dialConn @ended
-             {count} select{wait} | net/http.(*persistConn).writeLoop | net/http.(*Transport).dialConn @ended
-             1 IO wait | a.com/m.db | a.com/m.open @1"
-        )
-    };
-    let readers = "9 IO wait | net/http.(*persistConn).Read net/http.(*bodyEOFSignal).Read a.com/m.f | main.main @1";
+fn more_response_bodies_than_goroutines_to_read_them() {
+    let holders = |count: u64| format!("{count} IO wait | a.com/m.work | main.main @1");
     let found = "suspect: unread-bodies 10: net/http.(*persistConn).readLoop";
-    check(&conns(10, ""), found);
-    check(&conns(9, ""), "");
-    check(&format!("{}\n{readers}", conns(18, "")), "");
-    check(
-        &conns(3, " 1m"),
-        "suspect: unread-bodies 3: net/http.(*persistConn).readLoop",
-    );
-    check(&conns(2, " 1m"), "");
+    // Main is the ninth.
+    check(&format!("{}\n{}", unread(10, "0m"), holders(8)), found);
+    check(&format!("{}\n{}", unread(10, "0m"), holders(9)), "");
+    check(&unread(5, "0m"), &found.replace("10", "5"));
+    check(&unread(4, "0m"), "");
+    // A proxy made of the standard library alone.
+    let proxy = "10 IO wait | net.Write net/http/httputil.Copy net/http.serverHandler.ServeHTTP | net/http.(*Server).Serve @1";
+    check(&format!("{}\n{proxy}", unread(10, "0m")), "");
     let idle =
         "40 IO wait | net/http.(*persistConn).readLoop | net/http.(*Transport).dialConn @ended";
     check(idle, "");
+}
+
+#[test]
+fn response_bodies_that_nobody_reads_for_a_minute() {
+    let readers = |count: u64| {
+        let read = "net/http.(*persistConn).Read net/http.(*bodyEOFSignal).Read a.com/m.f";
+        let idle = "20 chan receive | a.com/m.worker | a.com/m.start @1";
+        format!("{count} IO wait | {read} | main.main @1\n{idle}")
+    };
+    let found = "suspect: unread-bodies 5: net/http.(*persistConn).readLoop";
+    check(&format!("{}\n{}", unread(7, "1m"), readers(2)), found);
+    check(&format!("{}\n{}", unread(7, "1m"), readers(3)), "");
+    check(&format!("{}\n{}", unread(7, "0m"), readers(2)), "");
 }
 
 #[test]
@@ -418,9 +444,160 @@ fn sleepers_take_strong_evidence() {
     let sleepers =
         |count: u64, parent: &str| format!("{count} sleep | a.com/m.f.func1 | a.com/m.f @{parent}");
     check(
-        &sleepers(100, "ended"),
-        "suspect: orphaned-sleepers 100: a.com/m.f.func1",
+        &sleepers(1000, "ended"),
+        "suspect: orphaned-sleepers 1000: a.com/m.f.func1",
     );
-    check(&sleepers(99, "ended"), "");
-    check(&sleepers(500, "1"), "");
+    check(&sleepers(999, "ended"), "");
+    check(&sleepers(5000, "1"), "");
+}
+
+#[test]
+fn background_goroutines_are_dismissed_up_to_their_usual_number() {
+    let janitors = |count: u64| {
+        format!(
+            "{count} select 9m | github.com/patrickmn/go-cache.(*janitor).Run | github.com/patrickmn/go-cache.runJanitor @ended"
+        )
+    };
+    let site = "orphaned-waiters N: github.com/patrickmn/go-cache.(*janitor).Run";
+    check(
+        &janitors(100),
+        &format!("normal: {} (benign)", site.replace('N', "100")),
+    );
+    check(
+        &janitors(101),
+        &format!("suspect: {}", site.replace('N', "101")),
+    );
+    // The writing half of HTTP connections has no usual number.
+    check(
+        "500 select 9m | net/http.(*persistConn).writeLoop | net/http.(*Transport).dialConn @ended",
+        "normal: orphaned-waiters 500: net/http.(*persistConn).writeLoop (benign)",
+    );
+}
+
+#[test]
+fn the_runtime_s_report_is_never_benign() {
+    let mut profile = draw(
+        Format::Protobuf,
+        "1 select | net/http.(*persistConn).writeLoop",
+    );
+    profile.profile = ProfileKind::GoroutineLeak;
+    assert_eq!(
+        told(&profile, &Policy::default()),
+        "leak: runtime-reported 1: net/http.(*persistConn).writeLoop"
+    );
+}
+
+/// Three abandoned senders in `a.com/m.f.func1`, judged under `policy`.
+fn told_under(policy: &Policy) -> String {
+    let senders = "3 chan send | a.com/m.f.func1 b.com/lib.Run | a.com/m.f @ended";
+    told(
+        &draw(Format::Dump, &format!("{BACKDROP}\n{senders}\n{BUSY}")),
+        policy,
+    )
+}
+
+const FOUND: &str = "suspect: abandoned-senders 3: a.com/m.f.func1";
+
+#[test]
+fn own_code_is_on_the_stack_or_creates() {
+    let own = |modules: &[&str]| {
+        told_under(&Policy {
+            own: modules.iter().map(|&module| module.to_owned()).collect(),
+            ..Policy::default()
+        })
+    };
+    let dismissed = "normal: abandoned-senders 3: a.com/m.f.func1 (not own code)";
+    assert_eq!(own(&["a.com/m"]), FOUND);
+    assert_eq!(own(&["c.com/x", "b.com/lib"]), FOUND);
+    assert_eq!(own(&["a.com/mm"]), dismissed);
+}
+
+#[test]
+fn an_ignore_rule_applies_until_it_expires() {
+    let rule = IgnoreRule {
+        function: Some("a.com/m.f*".to_owned()),
+        reason: Some("known".to_owned()),
+        expires: Date::parse("2027-06-30"),
+        ..IgnoreRule::default()
+    };
+    let on = |day: &str, strict: bool, rule: &IgnoreRule| Policy {
+        ignore: vec![rule.clone()],
+        today: Date::parse(day),
+        strict,
+        ..Policy::default()
+    };
+    let dismissed = "normal: abandoned-senders 3: a.com/m.f.func1 (ignored)";
+    let last_day = on("2027-06-30", true, &rule);
+    assert_eq!(told_under(&last_day), dismissed);
+    assert_eq!(last_day.problems(), []);
+    let day_after = on("2027-07-01", false, &rule);
+    assert_eq!(told_under(&day_after), FOUND);
+    assert_eq!(
+        day_after.problems()[0].message,
+        "the ignore rule for function \"a.com/m.f*\" expired on 2027-06-30 and no longer applies: fix the leak, or set a new date"
+    );
+    let bare = IgnoreRule {
+        reason: None,
+        expires: None,
+        ..rule
+    };
+    assert_eq!(told_under(&on("2027-07-01", false, &bare)), dismissed);
+    let strict = on("2027-07-01", true, &bare);
+    assert_eq!(told_under(&strict), FOUND);
+    assert_eq!(
+        strict.problems()[0].message,
+        "the ignore rule for function \"a.com/m.f*\" has no reason and expires, which --strict demands; it does not apply"
+    );
+    let empty = on("2027-07-01", false, &IgnoreRule::default());
+    assert_eq!(
+        (told_under(&empty), empty.problems().len()),
+        (FOUND.to_owned(), 1)
+    );
+}
+
+#[test]
+fn a_baseline_dismisses_up_to_its_count_and_a_tenth() {
+    let senders = |count: u64| {
+        let senders = format!("{count} chan send | a.com/m.f.func1 | a.com/m.f @ended");
+        draw(Format::Dump, &format!("{BACKDROP}\n{senders}\n{BUSY}"))
+    };
+    let snapshot = senders(20);
+    let mut groups = group(&snapshot, GroupBy::Site);
+    judge(&snapshot, &mut groups, &Policy::default());
+    let baseline = Baseline::of(&groups);
+    assert_eq!(baseline.sites.len(), 1);
+    let policy = Policy {
+        baseline: Some(baseline.clone()),
+        ..Policy::default()
+    };
+    let site = "a.com/m.f.func1";
+    let dismissed = format!("normal: abandoned-senders 22: {site} (baseline)");
+    assert_eq!(told(&senders(22), &policy), dismissed);
+    let grown = format!("suspect: abandoned-senders 23: {site}");
+    assert_eq!(told(&senders(23), &policy), grown);
+    // A baseline that is written again keeps what it dismissed.
+    judge(&snapshot, &mut groups, &policy);
+    assert_eq!(Baseline::of(&groups), baseline);
+}
+
+#[test]
+fn messages() {
+    let text = |drawing: &str| {
+        let snapshot = draw(Format::Dump, &format!("{BACKDROP}\n{drawing}\n{BUSY}"));
+        let mut groups = group(&snapshot, GroupBy::Site);
+        let findings = judge(&snapshot, &mut groups, &Policy::default());
+        let shown = findings
+            .iter()
+            .map(|it| format!("{} {}\n{}", it.code, it.message, it.help));
+        shown.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(
+        [
+            text("1248 chan send 7m | main.firstAnswer.func1 | main.firstAnswer @ended"),
+            text("1 sync.Mutex.Lock 1m | main.(*store).get | main.serve @1"),
+            text("3 chan receive (nil chan) | main.watch | main.start @1"),
+            text("10 select 6m | main.(*hub).run | main.newHub @ended"),
+        ]
+        .join("\n\n")
+    );
 }
