@@ -183,7 +183,7 @@ impl Chart {
             out,
             "</p>\n<p class=readout id={id}-readout aria-live=polite></p>\n\
              <svg id={id} class=chart width=\"100%\" height=250 role=img tabindex=0 aria-label=\"{caption} in {unit}\">\
-             <svg class=plot x=\"9%\" y=10 width=\"89%\" height=210 overflow=visible>"
+             <svg class=plot y=10 width=\"100%\" height=210 overflow=visible>"
         )?;
         self.axes(out, xs, ys, at_x, at_y)?;
         writeln!(
@@ -202,8 +202,8 @@ impl Chart {
                 out,
                 "<path class=band d=\"M{}L{}L{}L{}Z\" /><path class=trend d=\"M{}L{}\" />",
                 at(left, band.low),
-                at(right, band.high),
                 at(right, band.low),
+                at(right, band.high),
                 at(left, band.high),
                 at(left, band.slope),
                 at(right, band.slope)

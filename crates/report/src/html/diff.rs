@@ -167,8 +167,15 @@ fn row(out: &mut String, change: &SiteChange, largest: u64, budget: &mut usize) 
     Ok(())
 }
 
-/// Who stayed, came and went, and the stack, as long as there is room for them.
+/// Where it stood before, who stayed, came and went, and the stack, as long as there is room for them.
 fn details(out: &mut String, change: &SiteChange, budget: &mut usize) -> fmt::Result {
+    if let Some(site) = &change.moved_from {
+        write!(
+            out,
+            "<p class=note>before at {}</p>",
+            Position(&site.file, site.line)
+        )?;
+    }
     if let Some(identity) = &change.identity {
         let appeared = identity.appeared.len() as u64;
         let vanished = identity.vanished.len() as u64;

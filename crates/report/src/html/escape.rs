@@ -72,6 +72,9 @@ pub(super) struct Function<'a>(pub(super) &'a str);
 
 impl Display for Function<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("<code class=\"fn muted\">unknown function</code>");
+        }
         // A slash in type arguments belongs to them, not to the function's path.
         let path = self.0.split('[').next().unwrap_or_default();
         let split = path.rfind('/').map_or(0, |slash| slash + 1);

@@ -62,14 +62,18 @@ fn card(
     style: &Style<'_>,
 ) -> fmt::Result {
     let place = &finding.place;
+    let pattern = finding.pattern.map_or_else(String::new, |pattern| {
+        format!(" <span class=label>{}</span>", pattern.name())
+    });
     writeln!(
         out,
-        "<article class=\"card {}\">\n<header><p class=kicker>{} <span class=code>{}</span> <span class=op>{}</span></p>\
+        "<article class=\"card {}\">\n<header><p class=kicker>{} <span class=code>{}</span> <span class=op>{}</span>{}</p>\
          <p class=count><b>{}</b> {}</p></header>",
         finding.verdict.as_str(),
         Badge(finding.verdict),
         Text(finding.code),
         Text(finding.operation.as_str()),
+        pattern,
         Num(finding.count),
         if finding.count == 1 {
             "goroutine"
@@ -86,11 +90,7 @@ fn card(
     )?;
     snippet(out, &place.file, place.line, style)?;
     if !finding.help.is_empty() {
-        writeln!(
-            out,
-            "<p class=help><b>Usual fix</b> {}</p>",
-            Text(&finding.help)
-        )?;
+        writeln!(out, "<p class=help><b>Help</b> {}</p>", Text(&finding.help))?;
     }
     out.push_str("<dl class=facts>\n");
     for evidence in &finding.evidence {
@@ -99,9 +99,6 @@ fn card(
             "evidence",
             &Text(&words::evidence(evidence)).to_string(),
         )?;
-    }
-    if let Some(pattern) = finding.pattern {
-        fact(out, "looks like", pattern.sentence())?;
     }
     if let Some(bytes) = finding.retained_bytes {
         fact(out, "retained", &words::bytes(bytes))?;

@@ -3,6 +3,8 @@
 (() => {
   const ROW = 22; // pixels from one row to the next
   const THINNEST = 2; // bars narrower than this, in pixels, appear only when zoomed into
+  const TALLEST = 640, SHORTEST = 6 * ROW; // pixels of the box; what is deeper scrolls inside of it
+  const SLIVER = 0.04; // rows that are filled less than this, 0 to 1, do not make the box taller
   const LABELLED = 34; // bars narrower than this, in pixels, carry no text
   const byId = (id) => document.getElementById(id);
   const source = byId("flame-data");
@@ -64,14 +66,14 @@
     const label = data.modes[chosen].label;
     const fragment = document.createDocumentFragment();
     drawn = new Map();
-    let deepest = 0;
+    const filled = []; // pixels drawn in each row
     const rest = [top];
     while (rest.length) {
       const node = rest.pop();
       const pixels = (node.count / scale) * width;
       if (pixels < THINNEST && node !== top) continue;
       const level = node.depth - top.depth;
-      deepest = Math.max(deepest, level);
+      filled[level] = (filled[level] ?? 0) + pixels;
       const bar = document.createElement("div");
       bar.className = `${label}-${node.classes[chosen]}${node.hit ? " hit" : ""}${pixels < LABELLED ? " thin" : ""}`;
       bar.style.left = `${(100 * (node.start - top.start)) / scale}%`;
@@ -87,8 +89,8 @@
       fragment.append(bar);
       rest.push(...node.children);
     }
-    // An empty bar below the last row gives the box its height, without a scroll bar of its own.
-    view.style.height = `${Math.min((deepest + 1) * ROW, 640)}px`;
+    const full = filled.findLastIndex((pixels) => pixels >= SLIVER * width) + 1;
+    view.style.height = `${Math.min(filled.length * ROW, Math.max(full * ROW, SHORTEST), TALLEST)}px`;
     view.replaceChildren(fragment);
     if (!drawn.has(focused)) focused = top;
     drawn.get(focused).tabIndex = 0;

@@ -175,18 +175,41 @@ fn table(out: &mut String, report: &Report<'_>) -> fmt::Result {
     out.push_str(
         "<div class=tools data-filter=group-table hidden></div>\n<div class=scroll><table id=group-table class=groups>\n<thead><tr>\
          <th data-sort=number data-filter=verdict>Verdict</th><th data-sort=number class=r>Count</th>\
-         <th data-sort=text data-filter=operation>Operation</th><th data-sort=text>Where</th>\
-         <th data-sort=number class=r>Longest wait</th><th data-sort=text>Created by</th></tr></thead>\n<tbody>\n",
+         <th data-sort=text data-filter=operation>Operation</th><th data-sort=text>Where</th>",
     );
+    let columns = Columns {
+        waits: report.groups.iter().any(|group| group.waits.is_some()),
+        creators: report.groups.iter().any(|group| group.created_by.is_some()),
+    };
+    if columns.waits {
+        out.push_str("<th data-sort=number class=r>Longest wait</th>");
+    }
+    if columns.creators {
+        out.push_str("<th data-sort=text>Created by</th>");
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
     let mut budget = MAX_STACK_BYTES;
     for group in report.groups.iter().take(MAX_ROWS) {
-        row(out, group, report.snapshot, &mut budget)?;
+        row(out, group, report.snapshot, columns, &mut budget)?;
     }
     out.push_str("</tbody></table></div>\n</section>\n");
     Ok(())
 }
 
-fn row(out: &mut String, group: &Group, snapshot: &Snapshot, budget: &mut usize) -> fmt::Result {
+/// Columns that stand only where the source knows what goes into them.
+#[derive(Clone, Copy)]
+struct Columns {
+    waits: bool,
+    creators: bool,
+}
+
+fn row(
+    out: &mut String,
+    group: &Group,
+    snapshot: &Snapshot,
+    columns: Columns,
+    budget: &mut usize,
+) -> fmt::Result {
     let site = &group.site;
     let share = Share(group.count, snapshot.goroutines());
     write!(
@@ -210,28 +233,37 @@ fn row(out: &mut String, group: &Group, snapshot: &Snapshot, budget: &mut usize)
         Position(&site.file, site.line)
     )?;
     details(out, group, budget)?;
+    out.push_str("</td>");
+    if columns.waits {
+        wait_cell(out, group)?;
+    }
+    match group.created_by.as_ref().filter(|_| columns.creators) {
+        Some(creator) => write!(
+            out,
+            "<td data-label=\"Created by\">{} {}</td>",
+            Function(&symbol::canonical(&creator.function)),
+            Position(&creator.file, creator.line)
+        )?,
+        None if columns.creators => out.push_str("<td class=none data-label=\"Created by\">–</td>"),
+        None => {}
+    }
+    out.push_str("</tr>\n");
+    Ok(())
+}
+
+fn wait_cell(out: &mut String, group: &Group) -> fmt::Result {
     match group.waits.as_ref().and_then(gorphan_model::Waits::range) {
         Some((_, 0)) => {
-            out.push_str("</td><td class=r data-label=\"Longest wait\" data-v=0>&lt; 1 min</td>")
+            out.push_str("<td class=r data-label=\"Longest wait\" data-v=0>&lt; 1 min</td>")
         }
         Some((_, max)) => write!(
             out,
-            "</td><td class=r data-label=\"Longest wait\" data-v={max}>{}</td>",
+            "<td class=r data-label=\"Longest wait\" data-v={max}>{}</td>",
             Minutes(max)
         )?,
-        None => {
-            out.push_str("</td><td class=\"r none\" data-label=\"Longest wait\" data-v=-1>–</td>")
-        }
+        None => out.push_str("<td class=\"r none\" data-label=\"Longest wait\" data-v=-1>–</td>"),
     }
-    match &group.created_by {
-        Some(creator) => writeln!(
-            out,
-            "<td data-label=\"Created by\">{} {}</td></tr>",
-            Function(&symbol::canonical(&creator.function)),
-            Position(&creator.file, creator.line)
-        ),
-        None => writeln!(out, "<td class=none data-label=\"Created by\">–</td></tr>"),
-    }
+    Ok(())
 }
 
 /// The stack and facts of a row, as long as there is room for them.
