@@ -94,19 +94,113 @@ fn read(text: &[u8]) -> Vec<Snapshot> {
     text::read(text, &Options::default()).expect("goroutines")
 }
 
-macro_rules! dumps {
-    ($($name:ident: $file:literal),* $(,)?) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!(show(&read(include_bytes!(concat!("data/", $file)))));
-        }
-    )*};
+/// A dump of each dialect in full.
+fn check_data(name: &str) {
+    let path = format!("{}/tests/data/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read(&path).expect(&path);
+    insta::assert_snapshot!(name, show(&read(&text)));
 }
 
-dumps! {
-    ancestors_go1_22: "ancestors-go1.22.10.txt",
-    ancestors_go1_27: "ancestors-go1.27.3.txt",
-    labels_go1_27: "labels-go1.27.3.txt",
-    system_go1_24: "system-go1.24.11.txt",
-    system_go1_26: "system-go1.26.6.txt",
+#[test]
+fn ancestors_of_go_1_22_are_read() {
+    check_data("ancestors-go1.22.10");
+}
+
+#[test]
+fn ancestors_of_go_1_27_are_read() {
+    check_data("ancestors-go1.27.3");
+}
+
+#[test]
+fn labels_in_headers_are_read_and_a_cut_is_said() {
+    check_data("labels-go1.27.3");
+}
+
+#[test]
+fn dumps_with_the_runtimes_own_frames_are_read() {
+    check_data("system-go1.24.11");
+    check_data("system-go1.26.6");
+}
+
+#[test]
+fn old_dialects_are_read() {
+    check_data("old");
+}
+
+#[test]
+fn threads_of_a_crash_are_one_dump() {
+    check_data("crash-threads");
+}
+
+/// One line a sample: what a captured file holds, short enough to read for all of them.
+fn show_short(snapshots: &[Snapshot]) -> String {
+    let mut out = String::new();
+    for one in snapshots {
+        let truncated = if one.truncated { ", truncated" } else { "" };
+        let _ = writeln!(
+            out,
+            "  {} {:?} line {}{truncated}",
+            one.format.as_str(),
+            one.profile,
+            one.first_line
+        );
+        for problem in &one.problems {
+            let _ = writeln!(out, "  ! {:?}: {}", problem.line, problem.message);
+        }
+        for sample in &one.samples {
+            let state = sample.state.as_ref().map_or("-", |state| state.as_str());
+            let frames = &sample.stack.frames;
+            let leaf = frames
+                .iter()
+                .find(|frame| !frame.function.starts_with("runtime."))
+                .or(frames.first());
+            let leaf = leaf.map_or("no frames", |frame| &frame.function);
+            let creator = sample
+                .stack
+                .created_by
+                .as_ref()
+                .map_or("-", |frame| &frame.function);
+            let durable = if sample.durable { " durable" } else { "" };
+            let labels: Vec<&str> = sample.labels.iter().map(|(key, _)| key).collect();
+            let _ = writeln!(
+                out,
+                "  {} [{state}] leaked {}{durable} locked {:?} {leaf} of {} by {creator}, {} ancestors {labels:?}",
+                sample.count,
+                sample.leaked,
+                sample.locked_to_thread,
+                frames.len(),
+                sample.stack.ancestors.len(),
+            );
+        }
+    }
+    out
+}
+
+#[test]
+fn what_real_programs_print_is_read() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/captured");
+    let mut versions: Vec<_> = std::fs::read_dir(root).expect(root).flatten().collect();
+    versions.sort_by_key(std::fs::DirEntry::path);
+    assert!(
+        versions.len() >= 8,
+        "captures of {} versions",
+        versions.len()
+    );
+    for version in versions.iter().filter(|entry| entry.path().is_dir()) {
+        let mut out = String::new();
+        let mut files: Vec<_> = std::fs::read_dir(version.path())
+            .expect("files")
+            .flatten()
+            .collect();
+        files.sort_by_key(std::fs::DirEntry::path);
+        for file in files {
+            let name = file.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".gz") || name.ends_with(".gctrace") {
+                continue;
+            }
+            let text = std::fs::read(file.path()).expect("a file");
+            let _ = writeln!(out, "{name}\n{}", show_short(&read(&text)));
+        }
+        insta::assert_snapshot!(version.file_name().to_string_lossy().into_owned(), out);
+    }
 }

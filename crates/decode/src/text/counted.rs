@@ -23,7 +23,7 @@ pub(super) fn total(line: &[u8]) -> Option<(ProfileKind, u64)> {
 fn count(line: &[u8]) -> Option<u64> {
     let at = memchr::memchr(b' ', line)?;
     let rest = line.get(at..)?;
-    if !rest.starts_with(b" @ 0x") && rest != b" @" && rest != b" @ " {
+    if line.ends_with(b"\r") || !rest.starts_with(b" @ 0x") && rest != b" @" && rest != b" @ " {
         return None;
     }
     number_u64(line.get(..at)?).filter(|count| *count > 0)
@@ -52,6 +52,19 @@ impl Parser {
         let block = Block::record(count, self.line);
         self.start_record(block);
         true
+    }
+
+    /// Reads the labels of a record; false where the line is something else.
+    pub(super) fn labels_line(&mut self, line: &[u8]) -> bool {
+        let inner = line.strip_prefix(b"# labels: {");
+        let Some(inner) = inner.and_then(|rest| rest.strip_suffix(b"}")) else {
+            return false;
+        };
+        let good = self.labels.parse(inner);
+        if !good {
+            self.labels.clear();
+        }
+        good
     }
 
     /// A line of a record that the walk did not expect.

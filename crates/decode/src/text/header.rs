@@ -1,6 +1,6 @@
 //! The line that starts a goroutine in a dump, and its labels.
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 use super::quote;
 
@@ -80,28 +80,21 @@ pub(super) fn parse(line: &[u8]) -> Parsed<'_> {
 
 /// Splits what follows `[` into the bracket's text, the labels and what follows the colon.
 fn split_bracket(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let close = memchr(b']', text)?;
-    let mut bracket = text.get(..close)?;
-    let mut labels: &[u8] = b"";
-    let mut rest = text.get(close + 1..)?;
-    if let Some(rest) = rest.strip_prefix(b":") {
-        if memchr(b'{', bracket).is_none() {
-            return Some((bracket, labels, rest));
-        }
-    } else if let Some(braces) = rest.strip_prefix(b" {") {
-        let end = labels_end(braces)?;
-        labels = braces.get(..end)?;
-        rest = braces.get(end + 1..)?;
-        return Some((bracket, labels, rest.strip_prefix(b":")?));
+    // Most brackets are short, so that a plain loop beats a vectorised search.
+    let close = text.iter().position(|byte| matches!(byte, b']' | b'{'))?;
+    let (mut bracket, rest) = text.split_at(close);
+    if let Some(rest) = rest.strip_prefix(b"]:") {
+        return Some((bracket, b"", rest));
     }
-    if let Some(at) = memmem::find(text, b" labels:{") {
-        let braces = text.get(at + b" labels:{".len()..)?;
-        let end = labels_end(braces)?;
-        bracket = text.get(..at)?;
-        labels = braces.get(..end)?;
-        rest = braces.get(end + 1..)?.strip_prefix(b"]")?;
-    }
-    Some((bracket, labels, rest.strip_prefix(b":")?))
+    let (braces, after): (_, &[u8]) = if let Some(braces) = rest.strip_prefix(b"] {") {
+        (braces, b"}:")
+    } else {
+        bracket = bracket.strip_suffix(b" labels:")?;
+        (rest.strip_prefix(b"{")?, b"}]:")
+    };
+    let end = labels_end(braces)?;
+    let (labels, rest) = braces.split_at(end);
+    Some((bracket, labels, rest.strip_prefix(after)?))
 }
 
 /// The offset of the closing brace of labels that start at `text`.
@@ -127,18 +120,15 @@ fn parse_bracket(text: &[u8]) -> Option<Header<'_>> {
         minutes: 0,
         labels: b"",
     };
-    if let Some(comma) = memmem::find(text, b", ") {
+    if let Some(comma) = text.iter().position(|byte| *byte == b',') {
         header.words = text.get(..comma)?;
-        let mut rest = text.get(comma + 2..)?;
-        while !rest.is_empty() {
-            let end = memmem::find(rest, b", ").unwrap_or(rest.len());
-            let part = rest.get(..end)?;
+        for part in text.get(comma + 1..)?.split(|byte| *byte == b',') {
+            let part = part.strip_prefix(b" ").unwrap_or(part);
             if let Some(minutes) = part.strip_suffix(b" minutes") {
                 header.minutes = u32::try_from(number_u64(minutes)?).ok()?;
             } else if part == b"locked to thread" {
                 header.locked = true;
             }
-            rest = rest.get(end + 2..).unwrap_or_default();
         }
     }
     while header.words.ends_with(b")") {

@@ -23,9 +23,9 @@ use crate::{Error, Options};
 use clean::Log;
 use parser::{Dressed, Parser, Shared};
 
-/// Bytes read at once. Go's own lines are under 1 KB but for labels and long lists of program counters; half a megabyte
-/// amortises the calls and fits the second-level cache.
-const BUFFER_BYTES: usize = 512 << 10;
+/// Bytes read at once. Go's own lines are under 1 KB but for labels and long lists of program counters; this
+/// amortises the calls and stays within the second-level cache.
+const BUFFER_BYTES: usize = 128 << 10;
 /// The longest line that is looked at. A JSON log line may hold a whole dump; past this it is left out.
 const MAX_LINE_BYTES: usize = 8 << 20;
 

@@ -159,15 +159,38 @@ impl Parser {
             };
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..end).unwrap_or_default();
-            if self.raw && self.is_dressed(line) {
-                return Err(Dressed(at));
+            if !self.usual_line(shared, line) {
+                if self.raw && self.is_dressed(line) {
+                    return Err(Dressed(at));
+                }
+                self.one_line(shared, line);
             }
-            self.one_line(shared, line);
             self.line += 1;
             self.bytes += end as u64 + 1;
             at += end + 1;
         }
         Ok(())
+    }
+
+    /// Reads the lines that every block has, without a look at what else they might be: false where it is none.
+    #[inline]
+    fn usual_line(&mut self, shared: &mut Shared<'_>, line: &[u8]) -> bool {
+        match &self.state {
+            Phase::Goroutine(_) | Phase::Record(_) if line.is_empty() => {
+                self.one_line(shared, line);
+                true
+            }
+            Phase::Outside if line.is_empty() => true,
+            Phase::Outside => {
+                if let Parsed::Header(header) = header::parse(line) {
+                    self.open(shared, &header);
+                    return true;
+                }
+                self.counted() && self.open_record(line)
+            }
+            Phase::Record(_) => self.labels_line(line),
+            _ => false,
+        }
     }
 
     fn is_dressed(&self, line: &[u8]) -> bool {
@@ -672,7 +695,7 @@ fn max_lines(shared: &Shared<'_>) -> usize {
 }
 
 /// Goes on as far as lines are as expected; gives the bytes.
-fn walk(block: &mut Block, shared: &Shared<'_>, text: &[u8], line: &mut u64) -> usize {
+fn walk(block: &mut Block, shared: &mut Shared<'_>, text: &[u8], line: &mut u64) -> usize {
     let mut at = 0;
     if block.cut || block.full {
         return 0;

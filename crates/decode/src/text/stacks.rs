@@ -2,7 +2,7 @@
 //!
 //! The lines of a block, without what differs from goroutine to goroutine, are a path through a tree that starts at
 //! the leaf frame. A node remembers where the last block went from it, so that a stack met before costs one comparison
-//! a line: no search for the line's end, no hash, no copy. Only a line that goes elsewhere is taken apart.
+//! a line: no search for the line's end, no hash, no copy. Only a line that goes where none did is taken apart.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -18,10 +18,13 @@ use super::lines::{Content, IN_GOROUTINE, Kind, Line, Tail};
 /// Bytes of distinct lines and of distinct names kept. A large program's dump has under 2 MB; this bounds what a made-up
 /// one can take.
 const MAX_TEXT_BYTES: usize = 32 << 20;
-/// Nodes of the tree, 28 bytes each and 8 in the table of edges; 200,000 stacks with ten lines of their own each.
+/// Nodes of the tree, 48 bytes each and 8 in the table of edges; 200,000 stacks with ten lines of their own each.
 const MAX_NODES: usize = 2 << 20;
 /// Frames of all distinct stacks, 40 bytes each.
 const MAX_FRAMES: usize = 4 << 20;
+
+/// Known lines that are tried at a node before a line is taken apart. Most nodes have one or two.
+const MAX_TRIES: usize = 8;
 
 /// A place in the tree.
 pub(super) type NodeId = u32;
@@ -37,6 +40,11 @@ pub(super) struct Full;
 struct Node {
     /// Where the last block went from here.
     next: NodeId,
+    /// The newest of the places that blocks went from here, and of the places that blocks went from the node before.
+    newest: NodeId,
+    older: NodeId,
+    /// The end of the line's key, which tells lines apart sooner than their beginning.
+    key_end: u64,
     /// The line's key in `text`.
     start: u32,
     len: u32,
@@ -91,6 +99,9 @@ impl Stacks {
     pub(super) fn new(max_stacks: usize) -> Self {
         let root = || Node {
             next: NONE,
+            newest: NONE,
+            older: NONE,
+            key_end: 0,
             start: 0,
             len: 0,
             tail: Tail::Nothing,
@@ -133,14 +144,37 @@ impl Stacks {
             .map_or(node, |found| found.parent)
     }
 
-    /// Goes on from `node` if `text`, which ends with a newline, goes on as the last block at this node did.
+    /// Goes on from `node` if `text`, which ends with a newline, goes on as a block before did.
     #[inline]
-    pub(super) fn expected(&self, node: NodeId, text: &[u8]) -> Option<Step> {
-        let id = self.nodes.get(node as usize)?.next;
+    pub(super) fn expected(&mut self, node: NodeId, text: &[u8]) -> Option<Step> {
+        let from = self.nodes.get(node as usize)?;
+        let (last, mut other) = (from.next, from.newest);
+        let mut id = last;
+        for _ in 0..MAX_TRIES {
+            if let Some(step) = self.matches(id, text) {
+                if id != last {
+                    self.nodes.get_mut(node as usize)?.next = id;
+                }
+                return Some(step);
+            }
+            id = other;
+            other = self.nodes.get(other as usize)?.older;
+        }
+        None
+    }
+
+    /// The step to `id` if its line is the first of `text`.
+    #[inline(always)]
+    fn matches(&self, id: NodeId, text: &[u8]) -> Option<Step> {
         let next = self.nodes.get(id as usize)?;
         let len = next.len as usize;
-        let key = self.text.get(next.start as usize..)?.get(..len)?;
-        let rest = text.strip_prefix(key)?;
+        let (head, rest) = text.split_at_checked(len)?;
+        if key_end(head) != next.key_end {
+            return None;
+        }
+        if head != self.text.get(next.start as usize..)?.get(..len)? {
+            return None;
+        }
         let (tail, parent) = match next.tail {
             Tail::Nothing => (usize::from(rest.first() == Some(&b'\n')), None),
             Tail::Arguments => (arguments(rest)?, None),
@@ -165,12 +199,15 @@ impl Stacks {
                 .get(*id as usize)
                 .is_some_and(|found| found.parent == node && found.line == line_id)
         });
-        let id = match known {
-            Some(id) => *id,
-            None => self.grow(node, line_id, hash)?,
+        let (id, new) = match known {
+            Some(id) => (*id, false),
+            None => (self.grow(node, line_id, hash)?, true),
         };
         if let Some(from) = self.nodes.get_mut(node as usize) {
             from.next = id;
+            if new {
+                from.newest = id;
+            }
         }
         Ok(id)
     }
@@ -181,8 +218,15 @@ impl Stacks {
         }
         let id = u32::try_from(self.nodes.len()).map_err(|_| Full)?;
         let known = self.lines.get(line as usize).ok_or(Full)?;
+        let older = self
+            .nodes
+            .get(parent as usize)
+            .map_or(NONE, |node| node.newest);
         self.nodes.push(Node {
             next: NONE,
+            newest: NONE,
+            older,
+            key_end: key_end(slice(&self.text, known)),
             start: known.start,
             len: known.len,
             tail: known.tail,
@@ -354,6 +398,12 @@ impl Stacks {
         }
         stack
     }
+}
+
+/// The last eight bytes of a key; 0 for shorter ones, which are few.
+#[inline]
+fn key_end(key: &[u8]) -> u64 {
+    key.last_chunk().map_or(0, |end| u64::from_le_bytes(*end))
 }
 
 fn slice<'a>(text: &'a [u8], known: &Known) -> &'a [u8] {
