@@ -88,14 +88,19 @@ fn why(census: &Census<'_>, group: &Group, leaked: Option<u64>) -> String {
             .to_owned();
     }
     let reasons = group.evidence.iter().filter_map(|evidence| match evidence {
-        Evidence::Threshold { rule, reason, .. } => Some((*rule, reason.as_str())),
-        _ => None,
+        Evidence::Threshold { reason, .. } => Some(reason.clone()),
+        Evidence::Growth {
+            before,
+            after,
+            stayed,
+        } => Some(grown(*before, *after, *stayed)),
+        Evidence::RuntimeReported { .. } => None,
     });
-    let text = reasons
-        .clone()
-        .fold(String::new(), |text, (_, reason)| text + "; " + reason);
-    let says_who = |(rule, _)| ABOUT_STARTERS.contains(&rule);
-    if group.site.operation.waits_for_goroutine() && !reasons.clone().any(says_who) {
+    let text = reasons.fold(String::new(), |text, reason| text + "; " + &reason);
+    let told = group.evidence.iter().any(|evidence| {
+        matches!(evidence, Evidence::Threshold { rule, .. } if ABOUT_STARTERS.contains(rule))
+    });
+    if group.site.operation.waits_for_goroutine() && !told {
         text + &lineage(census.starters(group), group.count)
     } else {
         text
