@@ -24,11 +24,13 @@ pub(crate) fn write(
             .advise("give --output FILE, or pipe it: gorphan inspect … --format pprof | go tool pprof -top /dev/stdin"));
     }
     let lookup = |name: &str| root.and_then(|root| root.text(name));
+    let locate = |name: &str| root.and_then(|root| root.path(name));
     let working = std::env::current_dir().ok();
     let style = Style {
         colour: format == Format::Terminal && colour(args.colour, to_terminal),
         width: to_terminal.then(terminal_width).flatten(),
         source: &lookup,
+        locate: &locate,
         stacks: args.stacks,
         root: working.as_deref().and_then(Path::to_str),
         ..Style::default()

@@ -32,6 +32,11 @@ impl SourceRoot {
         read(&path, MAX_BYTES)
     }
 
+    /// Where that file is on this machine.
+    pub(crate) fn path(&self, name: &str) -> Option<String> {
+        self.find(name)?.to_str().map(str::to_owned)
+    }
+
     fn find(&self, name: &str) -> Option<PathBuf> {
         let path = Path::new(name);
         let climbs = path.components().any(|part| part == Component::ParentDir);

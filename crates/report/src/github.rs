@@ -8,7 +8,7 @@ use std::io::Write;
 use gorphan_model::{Finding, Verdict};
 
 use crate::clean::clean;
-use crate::place::under_root;
+use crate::place::located;
 use crate::{Document, Error, Format, Style};
 
 /// Writes one command per finding, and nothing when there are none.
@@ -23,12 +23,12 @@ pub(crate) fn render(
         Document::GcTrace(_) => return Err(document.unsupported(Format::Github)),
     };
     for finding in findings {
-        writeln!(out, "{}", command(finding, style.root))?;
+        writeln!(out, "{}", command(finding, style))?;
     }
     Ok(())
 }
 
-fn command(finding: &Finding, root: Option<&str>) -> String {
+fn command(finding: &Finding, style: &Style<'_>) -> String {
     let level = match finding.verdict {
         Verdict::Leak => "error",
         Verdict::Growing => "warning",
@@ -37,7 +37,7 @@ fn command(finding: &Finding, root: Option<&str>) -> String {
     let mut properties = Vec::new();
     let place = &finding.place;
     if !place.file.is_empty() {
-        let file = under_root(&place.file, root).unwrap_or_else(|| place.file.to_string());
+        let file = located(&place.file, style).unwrap_or_else(|| place.file.to_string());
         properties.push(format!("file={}", property(&clean(&file))));
         if place.line > 0 {
             properties.push(format!("line={}", place.line));

@@ -137,6 +137,9 @@ impl Format {
 /// Reads the lines of a source file, for snippets: given a file name as a stack shows it, its text if it is at hand.
 pub type SourceLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
+/// Finds a source file on this machine: given a file name as a stack shows it, its path, if it is at hand.
+pub type SourcePath<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// What a renderer may use. Build it with `..Style::default()`, so that further fields do no harm.
 #[derive(Clone, Copy)]
 pub struct Style<'a> {
@@ -146,6 +149,9 @@ pub struct Style<'a> {
     pub width: Option<usize>,
     /// Source text for snippets.
     pub source: &'a SourceLookup<'a>,
+    /// Paths of source files, for places that must be found in a checkout: a program built with `-trimpath` or in a
+    /// container names its files otherwise.
+    pub locate: &'a SourcePath<'a>,
     /// Show the whole stack of every group, not of the findings alone.
     pub stacks: bool,
     /// Draw with ASCII alone.
@@ -161,6 +167,7 @@ impl Default for Style<'_> {
             colour: false,
             width: None,
             source: &|_| None,
+            locate: &|_| None,
             stacks: false,
             ascii: false,
             root: None,

@@ -1,5 +1,7 @@
 //! File names as reports show them.
 
+use crate::Style;
+
 /// The file relative to `root`, with `/` between its parts, when it stands under `root`; `None` when it does not.
 pub(crate) fn under_root(file: &str, root: Option<&str>) -> Option<String> {
     let root = slashes(root?);
@@ -8,6 +10,15 @@ pub(crate) fn under_root(file: &str, root: Option<&str>) -> Option<String> {
     let rest = file.strip_prefix(root)?.strip_prefix('/')?;
     let climbs = rest.split('/').any(|part| part == "..");
     (!rest.is_empty() && !climbs).then(|| rest.to_owned())
+}
+
+/// The path by which a file is found in the working directory: relative where it can be. Asks for each file, so that it is
+/// for findings, not for every frame.
+pub(crate) fn located(file: &str, style: &Style<'_>) -> Option<String> {
+    match (style.locate)(file) {
+        Some(path) => under_root(&path, style.root).or(Some(path)),
+        None => under_root(file, style.root),
+    }
 }
 
 /// `file:line`, relative to `root` where it can be; the file alone where the line is unknown, `?` where the file is.
@@ -28,11 +39,17 @@ pub(crate) fn short_place(file: &str, line: u32) -> String {
     place(file.rsplit('/').next().unwrap_or(&file), line, None)
 }
 
+/// Whether a path starts with a drive of Windows (`C:\`, `C:/`).
+pub(crate) fn is_drive(path: &str) -> bool {
+    let mut start = path.chars();
+    start.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && start.next() == Some(':')
+        && matches!(start.next(), Some('/' | '\\'))
+}
+
 /// Backslashes become slashes in a Windows path (`C:\a`), and only there: elsewhere a backslash is part of a name.
 pub(crate) fn slashes(path: &str) -> String {
-    let mut start = path.chars();
-    let drive = start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.next() == Some(':');
-    if drive || path.starts_with("\\\\") {
+    if is_drive(path) || path.starts_with("\\\\") {
         path.replace('\\', "/")
     } else {
         path.to_owned()
@@ -59,6 +76,22 @@ mod tests {
         ] {
             assert_eq!(under_root(file, root).as_deref(), shown, "{file} {root:?}");
         }
+    }
+
+    #[test]
+    fn a_file_is_found_under_another_name() {
+        let locate = |file: &str| (file == "example.com/shop/a.go").then(|| "/src/a.go".to_owned());
+        let style = Style {
+            locate: &locate,
+            root: Some("/src"),
+            ..Style::default()
+        };
+        assert_eq!(
+            located("example.com/shop/a.go", &style).as_deref(),
+            Some("a.go")
+        );
+        assert_eq!(located("/src/b.go", &style).as_deref(), Some("b.go"));
+        assert_eq!(located("/app/b.go", &style), None);
     }
 
     #[test]

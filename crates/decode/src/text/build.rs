@@ -319,8 +319,10 @@ impl Builder {
         self.snapshot.samples = slots
             .map(|slot| {
                 let mut sample = slot.sample;
-                if let (Some(waits), true) = (&mut sample.waits, slot.no_minutes > 0) {
-                    waits.add(0, slot.no_minutes);
+                // The runtime prints no minutes for a leaked goroutine however long it has waited.
+                let short = slot.no_minutes.saturating_sub(sample.leaked);
+                if let (Some(waits), true) = (&mut sample.waits, short > 0) {
+                    waits.add(0, short);
                 }
                 sample
             })

@@ -4,7 +4,7 @@
 //! One sample per stack, state and wait, its value the number of goroutines. Labels: those that all goroutines of the
 //! sample carry, and `operation`, `state`, `wait` (in minutes) and `verdict` (where there is one), so that
 //! `-tagfocus=operation='chan send'` or `-tagfocus=wait=5minutes:` narrow it down. A program's own label of the same name
-//! wins. `docs/pprof.md` describes this to users.
+//! wins. `docs/reports.md` describes this to users.
 //!
 //! Format: `proto/profile.proto` of github.com/google/pprof.
 

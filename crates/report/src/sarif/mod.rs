@@ -8,7 +8,7 @@ use gorphan_model::{Finding, Group, Problem, Verdict, symbol};
 
 use crate::clean::clean;
 use crate::json::ascii_escapes;
-use crate::place::{slashes, under_root};
+use crate::place::{is_drive, located, slashes};
 use crate::{Document, Error, Format, Style, TOOL, words};
 
 mod wire;
@@ -168,7 +168,7 @@ fn location(
 ) -> wire::Location {
     let physical_location = (!file.is_empty()).then(|| wire::PhysicalLocation {
         artifact_location: wire::ArtifactLocation {
-            uri: uri(file, style.root),
+            uri: uri(file, located(file, style)),
         },
         region: (line > 0).then_some(wire::Region {
             start_line: line,
@@ -185,14 +185,11 @@ fn location(
     }
 }
 
-/// A relative URI under the root and for names without a root (`-trimpath`), else a `file:` URI.
-fn uri(file: &str, root: Option<&str>) -> String {
-    if let Some(relative) = under_root(file, root) {
-        return percent(&relative);
-    }
-    let file = slashes(file);
-    let drive = file.get(1..2) == Some(":") && file.starts_with(|c: char| c.is_ascii_alphabetic());
-    if drive {
+/// A relative URI for a relative path (found under the root, or named by `-trimpath`), else a `file:` URI.
+fn uri(file: &str, located: Option<String>) -> String {
+    let file = located.unwrap_or_else(|| file.to_owned());
+    let file = slashes(&file);
+    if is_drive(&file) {
         let (drive, rest) = file.split_at(2);
         format!("file:///{drive}{}", percent(rest))
     } else if file.starts_with("//") {
@@ -338,7 +335,11 @@ mod tests {
                 "example.com/shop%40v1/a.go",
             ),
         ] {
-            assert_eq!(uri(file, root), expected);
+            let style = Style {
+                root,
+                ..Style::default()
+            };
+            assert_eq!(uri(file, located(file, &style)), expected);
         }
     }
 

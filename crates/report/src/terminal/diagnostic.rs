@@ -3,11 +3,11 @@
 use annotate_snippets::{
     Annotation, AnnotationKind, Element, Level, Message, Origin, Renderer, Snippet,
 };
-use gorphan_model::{Finding, Frame, Group, Verdict};
+use gorphan_model::{Evidence, Finding, Frame, Group, Verdict};
 
 use super::ink::{columns, cut_middle, wrap};
 use crate::clean::clean;
-use crate::place::{place, short_place, under_root};
+use crate::place::{located, place, short_place};
 use crate::{Style, words};
 
 /// Callers shown under the blocked function; [`Style::stacks`] shows all.
@@ -58,7 +58,7 @@ fn where_it_is<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) 
     let path = if at.file.is_empty() {
         "?".to_owned()
     } else {
-        let file = under_root(&at.file, style.root).unwrap_or_else(|| at.file.to_string());
+        let file = located(&at.file, style).unwrap_or_else(|| at.file.to_string());
         clean(&file).into_owned()
     };
     let source = (at.line > 0).then(|| (style.source)(&at.file)).flatten();
@@ -121,11 +121,14 @@ fn notes<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Vec
         style: *style,
         messages: Vec::new(),
     };
-    let operation = finding.operation.as_str();
-    notes.say(
-        "blocked",
-        &format!("{operation} in {}", finding.place.function),
-    );
+    // A message that names the function has said what is done there, too.
+    if !finding.message.contains(&*finding.place.function) {
+        let operation = finding.operation.as_str();
+        notes.say(
+            "blocked",
+            &format!("{operation} in {}", finding.place.function),
+        );
+    }
     if let Some(group) = group {
         notes.group(group);
     }
@@ -133,7 +136,12 @@ fn notes<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Vec
         notes.say("retained", &words::bytes(bytes));
     }
     for evidence in &finding.evidence {
-        notes.say("evidence", &words::evidence(evidence));
+        match evidence {
+            Evidence::Threshold { rule, reason, .. } if finding.message.contains(&**reason) => {
+                notes.say("rule", rule);
+            }
+            evidence => notes.say("evidence", &words::evidence(evidence)),
+        }
     }
     if let Some(pattern) = finding.pattern {
         notes.say("pattern", words::pattern(pattern).1);
@@ -192,6 +200,10 @@ impl Notes<'_, '_> {
         let callers = blocked
             .and_then(|at| frames.get(at + 1..))
             .unwrap_or_default();
+        // Every stack ends in the runtime's start-up.
+        let runtime = |frame: &&Frame| frame.function.starts_with("runtime.");
+        let start_up = callers.iter().rev().take_while(runtime).count();
+        let callers = callers.get(..callers.len() - start_up).unwrap_or_default();
         if let Some(nearest) = callers.get(..CALLERS.min(callers.len())) {
             let more = callers.len() - nearest.len();
             self.frames("called by", nearest);
@@ -213,7 +225,8 @@ impl Notes<'_, '_> {
     }
 
     fn frame(&self, frame: &Frame, room: Option<usize>) -> String {
-        let place = place(&frame.file, frame.line, self.style.root);
+        let file = located(&frame.file, &self.style).unwrap_or_else(|| frame.file.to_string());
+        let place = place(&file, frame.line, None);
         let place = clean(&place);
         let function = clean(&frame.function);
         let Some(room) = room else {

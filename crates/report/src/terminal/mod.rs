@@ -126,7 +126,8 @@ fn others(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result
         .iter()
         .filter(|group| !words::is_finding(group, report.findings))
         .collect();
-    if !rest.is_empty() {
+    let nothing = rest.is_empty();
+    if !nothing {
         let title = if report.findings.is_empty() {
             "Groups"
         } else {
@@ -155,10 +156,11 @@ fn others(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result
     }
     let hidden = report.groups_total.saturating_sub(report.groups.len());
     if hidden > 0 {
-        let text = format!("{} not shown", words::count_usize(hidden, "group"));
+        let hidden = words::count_usize(hidden, "more group");
+        let text = format!("{hidden} (--top N shows more)");
         writeln!(out, "{}", paint(style.colour, DIM, &text))?;
     }
-    if !report.groups.is_empty() || hidden > 0 {
+    if !nothing || hidden > 0 {
         writeln!(out)?;
     }
     Ok(())
