@@ -85,6 +85,15 @@ pub enum Error {
         /// What the input looks like, as `12 lines of text`.
         found: String,
     },
+    /// A file that is no log.
+    #[error(
+        "a gctrace log was expected, {found} was found; pass what a program run with GODEBUG=gctrace=1 writes to \
+         standard error"
+    )]
+    NotLog {
+        /// What it is, with an article.
+        found: &'static str,
+    },
     /// No line of a log is a collection.
     #[error(
         "no gctrace line was found in {lines} lines; run the program with GODEBUG=gctrace=1 and pass what it writes to \

@@ -6,9 +6,10 @@ mod utf16;
 
 use std::io::{BufReader, Chain, Cursor, Read};
 
+use gorphan_model::gc::GcTrace;
 use gorphan_model::{Problem, Snapshot};
 
-use crate::{Error, Options};
+use crate::{Error, Limits, Options};
 use detect::Kind;
 use layers::{Guard, Notes};
 
@@ -27,57 +28,112 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 type Source<'a> = Chain<Cursor<Vec<u8>>, Box<dyn Read + 'a>>;
 
 pub(crate) fn read(input: impl Read, options: &Options) -> Result<Vec<Snapshot>, Error> {
-    let limit = options.limits.input_bytes;
     let notes = Notes::default();
-    let (mut head, mut source) = peek(Box::new(Guard::new(input, limit, None, &notes)))?;
-    let mut layers = 0;
-    let outcome = loop {
-        let kind = match detect::kind(&head) {
-            Kind::Utf8Bom => {
-                source = skip(source, detect::UTF8_BOM.len())?;
-                head.drain(..detect::UTF8_BOM.len());
-                detect::kind(&head)
+    let (head, opened) = open(input, options.limits.input_bytes, &notes)?;
+    let outcome = match opened {
+        Opened::Empty => Err(Error::Empty),
+        Opened::Profile(source) => profile(source, options),
+        Opened::Text(text) => crate::text::read(text, options),
+        Opened::Refused(error) => return Err(error),
+    };
+    match (outcome, notes.take()) {
+        (Ok(mut snapshots), Some(cut)) => {
+            if let Some(last) = snapshots.last_mut() {
+                last.truncated = true;
+                last.problems.push(Problem::new(cut.message()));
             }
-            kind => kind,
-        };
-        if kind.is_compressed() {
-            layers += 1;
-            if layers > MAX_LAYERS {
-                return Err(Error::Nested { limit: MAX_LAYERS });
-            }
+            Ok(snapshots)
         }
-        source = match kind {
+        (Err(Error::Empty | Error::NoGoroutines { .. } | Error::Damaged { .. }), Some(cut)) => {
+            Err(cut.into_error())
+        }
+        (Err(Error::NoGoroutines { found }), None) => Err(detect::refine(&head, found)),
+        (outcome, _) => outcome,
+    }
+}
+
+/// Unpacks an input that should be a log and hands its text to `decode`.
+pub(crate) fn read_log(
+    input: impl Read,
+    limits: &Limits,
+    decode: impl FnOnce(Box<dyn Read + '_>) -> Result<GcTrace, Error>,
+) -> Result<GcTrace, Error> {
+    let notes = Notes::default();
+    let (_, opened) = open(input, limits.input_bytes, &notes)?;
+    let not_a_log = |found| Err(Error::NotLog { found });
+    let outcome = match opened {
+        Opened::Empty => Err(Error::NoCollections { lines: 0 }),
+        Opened::Profile(_) => return not_a_log("a pprof profile"),
+        Opened::Text(text) => decode(text),
+        Opened::Refused(Error::Html { .. }) => return not_a_log("a web page"),
+        Opened::Refused(Error::Binary { found, .. }) => return not_a_log(found),
+        Opened::Refused(error) => return Err(error),
+    };
+    match (outcome, notes.take()) {
+        (Ok(mut trace), Some(cut)) => {
+            trace.problems.push(Problem::new(cut.message()));
+            Ok(trace)
+        }
+        (Err(Error::NoCollections { .. }), Some(cut)) => Err(cut.into_error()),
+        (outcome, _) => outcome,
+    }
+}
+
+/// An input, unpacked.
+enum Opened<'a> {
+    Empty,
+    Profile(Source<'a>),
+    Text(Box<dyn Read + 'a>),
+    /// Something that no decoder reads.
+    Refused(Error),
+}
+
+/// Unpacks an input as far as it is packed, and tells what it is. Also gives its first bytes, unpacked.
+fn open<'a>(
+    input: impl Read + 'a,
+    limit_bytes: u64,
+    notes: &'a Notes,
+) -> Result<(Vec<u8>, Opened<'a>), Error> {
+    let (mut head, mut source) = peek(Box::new(Guard::new(input, limit_bytes, None, notes)))?;
+    for _ in 0..=MAX_LAYERS {
+        if head.starts_with(detect::UTF8_BOM) {
+            source = skip(source, detect::UTF8_BOM.len())?;
+            head.drain(..detect::UTF8_BOM.len());
+        }
+        (head, source) = match detect::kind(&head) {
             Kind::Gzip => {
                 let packed = BufReader::with_capacity(CHUNK_BYTES, source);
                 let plain = flate2::bufread::MultiGzDecoder::new(packed);
-                unpack(Guard::new(plain, limit, Some("gzip"), &notes), &mut head)?
+                peek(Box::new(Guard::new(
+                    plain,
+                    limit_bytes,
+                    Some("gzip"),
+                    notes,
+                )))?
             }
             Kind::Zstd => {
                 let packed = BufReader::with_capacity(CHUNK_BYTES, source);
                 let mut plain = zstd::stream::read::Decoder::with_buffer(packed)?;
                 plain.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                unpack(Guard::new(plain, limit, Some("zstd"), &notes), &mut head)?
+                peek(Box::new(Guard::new(
+                    plain,
+                    limit_bytes,
+                    Some("zstd"),
+                    notes,
+                )))?
             }
             Kind::Utf16 { big_endian } => {
-                let source = skip(source, 2)?;
-                let text =
-                    BufReader::with_capacity(CHUNK_BYTES, utf16::Utf16::new(source, big_endian));
-                break crate::text::read(text, options);
+                let text = utf16::Utf16::new(skip(source, 2)?, big_endian);
+                let text = BufReader::with_capacity(CHUNK_BYTES, text);
+                return Ok((head, Opened::Text(Box::new(text))));
             }
-            Kind::Empty => break Err(Error::Empty),
-            Kind::Refused(error) => return Err(error),
-            Kind::Profile => break profile(source, options),
-            Kind::Text | Kind::Utf8Bom => break crate::text::read(source, options),
+            Kind::Empty => return Ok((head, Opened::Empty)),
+            Kind::Profile => return Ok((head, Opened::Profile(source))),
+            Kind::Text => return Ok((head, Opened::Text(Box::new(source)))),
+            Kind::Refused(error) => return Ok((head, Opened::Refused(error))),
         };
-    };
-    finish(outcome, &head, &notes)
-}
-
-/// Starts a layer: its first bytes into `head`, and all of it as the next source.
-fn unpack<'a>(layer: impl Read + 'a, head: &mut Vec<u8>) -> Result<Source<'a>, Error> {
-    let (first, source) = peek(Box::new(layer))?;
-    *head = first;
-    Ok(source)
+    }
+    Err(Error::Nested { limit: MAX_LAYERS })
 }
 
 /// The first bytes, and a source that still has them.
@@ -107,26 +163,4 @@ fn profile(source: Source<'_>, options: &Options) -> Result<Vec<Snapshot>, Error
         .take(limit_bytes.saturating_add(1))
         .read_to_end(&mut bytes)?;
     crate::pprof::read(&bytes, options).map(|snapshot| vec![snapshot])
-}
-
-/// Adds what went wrong while unpacking to what was decoded, or to the error.
-fn finish(
-    outcome: Result<Vec<Snapshot>, Error>,
-    head: &[u8],
-    notes: &Notes,
-) -> Result<Vec<Snapshot>, Error> {
-    match (outcome, notes.take()) {
-        (Ok(mut snapshots), Some(cut)) => {
-            if let Some(last) = snapshots.last_mut() {
-                last.truncated = true;
-                last.problems.push(Problem::new(cut.message()));
-            }
-            Ok(snapshots)
-        }
-        (Err(Error::Empty | Error::NoGoroutines { .. } | Error::Damaged { .. }), Some(cut)) => {
-            Err(cut.into_error())
-        }
-        (Err(Error::NoGoroutines { found }), None) => Err(detect::refine(head, found)),
-        (outcome, _) => outcome,
-    }
 }

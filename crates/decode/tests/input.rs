@@ -92,6 +92,18 @@ fn bombs_stop_at_the_limit() {
         limits,
         ..Options::default()
     };
+    let spaces = gzip(&vec![b' '; 4 << 20]);
+    let error = read(&*spaces, &options).expect_err("a bomb");
+    assert!(
+        matches!(
+            error,
+            Error::TooLarge {
+                limit_bytes: 1_048_576,
+                ..
+            }
+        ),
+        "{error}"
+    );
     let mut large = profile();
     large.resize(large.len() + (1 << 17), 0);
     let error = read(&*gzip(&large), &options).expect_err("a bomb");
@@ -117,6 +129,37 @@ fn bombs_stop_at_the_limit() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn utf16_and_marked_text_are_read() {
+    let dump = "goroutine 7 [chan receive]:\nmain.f()\n\t/m.go:3 +0x1\n";
+    let little: Vec<u8> = dump.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = dump.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let texts = [
+        [b"\xef\xbb\xbf", dump.as_bytes()].concat(),
+        [b"\xff\xfe", &*little].concat(),
+        [b"\xfe\xff", &*big].concat(),
+        gzip(&[b"\xff\xfe", &*little].concat()),
+    ];
+    for text in texts {
+        let snapshots = decode(&text).expect("a dump");
+        assert_eq!((snapshots.len(), snapshots[0].goroutines()), (1, 1));
+    }
+}
+
+#[test]
+fn text_without_goroutines_is_named_by_how_it_starts() {
+    let inputs: [&[u8]; 6] = [
+        b"one line\nanother\n",
+        b"2026-01-01 00:00:00\nFull thread dump OpenJDK 64-Bit Server VM\n",
+        b"web | gc 1 @0.007s 16%: 2.2+3.1+0.003 ms clock\n",
+        b"heap profile: 1: 2 [3: 4] @ heap/1048576\n",
+        b"--- contention:\ncycles/second=1\n",
+        b"\x01\x02\0\0\0\x03 words",
+    ];
+    let messages = inputs.map(|input| decode(input).expect_err("no goroutines").to_string());
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! Collections as `GODEBUG=gctrace=1` tells them, and whether memory trends upwards.
 
+mod statistics;
+pub mod trend;
+
+pub use trend::trend;
+
 use crate::Problem;
 
 /// One collection. What its Go version does not print is `None`.
@@ -15,6 +20,8 @@ pub struct Collection {
     pub heap_live_mb: f64,
     /// Live objects; Go 1.2 to 1.4.
     pub objects: Option<u64>,
+    /// Goroutines; Go 1.4 only.
+    pub goroutines: Option<u64>,
     /// Stacks in MB; Go 1.18 and later.
     pub stacks_mb: Option<f64>,
     /// Globals in MB; Go 1.18 and later.
@@ -27,6 +34,8 @@ pub struct Collection {
     pub leak_check: bool,
     /// Line of the input, from 1.
     pub line: u64,
+    /// Which process of the log, from 0: a restart counts collections and time from the start.
+    pub process: u32,
 }
 
 /// A whole log.
@@ -49,6 +58,8 @@ pub enum Measure {
     LiveHeap,
     /// Live objects; Go 1.2 to 1.4.
     Objects,
+    /// Goroutines; Go 1.4 only.
+    Goroutines,
     /// Stacks, in MB; Go 1.18 and later. Stacks grow when goroutines accumulate.
     Stacks,
 }
@@ -96,7 +107,7 @@ pub struct MeasureTrend {
     pub points: usize,
 }
 
-/// What a log says about memory, as judged by `trend`.
+/// What a log says about memory, as [`trend()`] judges it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
     /// The verdict: the worst of the measures.

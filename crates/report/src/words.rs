@@ -78,6 +78,7 @@ pub(crate) fn measure(measure: Measure) -> (&'static str, &'static str, &'static
     match measure {
         Measure::LiveHeap => ("live_heap_mb", "live heap", "MB"),
         Measure::Objects => ("objects", "live objects", "objects"),
+        Measure::Goroutines => ("goroutines", "goroutines", "goroutines"),
         Measure::Stacks => ("stacks_mb", "stacks", "MB"),
     }
 }

@@ -15,7 +15,6 @@ pub(super) enum Kind {
     Empty,
     Gzip,
     Zstd,
-    Utf8Bom,
     Utf16 {
         big_endian: bool,
     },
@@ -23,12 +22,6 @@ pub(super) enum Kind {
     Text,
     /// Something that holds no goroutines.
     Refused(Error),
-}
-
-impl Kind {
-    pub(super) fn is_compressed(&self) -> bool {
-        matches!(self, Self::Gzip | Self::Zstd)
-    }
 }
 
 /// What an input that starts with `head` is; `head` is the whole input if it is shorter than
@@ -42,7 +35,6 @@ pub(super) fn kind(head: &[u8]) -> Kind {
         [0x1f, 0x8b, 8, ..] => return Kind::Gzip,
         // A frame, or one of the skippable frames that parallel packers write first.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => return Kind::Zstd,
-        [0xef, 0xbb, 0xbf, ..] => return Kind::Utf8Bom,
         [0xff, 0xfe, ..] => return Kind::Utf16 { big_endian: false },
         [0xfe, 0xff, ..] => return Kind::Utf16 { big_endian: true },
         _ => {}
