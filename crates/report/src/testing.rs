@@ -457,7 +457,10 @@ fn changes(groups: &[Group]) -> Vec<SiteChange> {
                 vanished: ids(before - stayed, 8000),
                 elided: (after - stayed).saturating_sub(150),
             }),
-            moved_from: None,
+            moved_from: (change == Change::Grown).then(|| Site {
+                line: 40,
+                ..group.site.clone()
+            }),
             group: group.clone(),
             verdict,
         });

@@ -171,12 +171,7 @@ fn group(group: &model::Group) -> wire::Group<'_> {
     let has_ids = !ids.known.is_empty();
     let unlisted = u64::try_from(ids.known.len() - listed).unwrap_or(u64::MAX);
     wire::Group {
-        site: wire::Site {
-            operation: group.site.operation.as_str(),
-            function: &group.site.function,
-            file: known(&group.site.file),
-            line: (group.site.line > 0).then_some(group.site.line),
-        },
+        site: site(&group.site),
         state: group.state.as_ref().map(model::State::as_str),
         count: group.count,
         wait_minutes: group
@@ -202,6 +197,15 @@ fn group(group: &model::Group) -> wire::Group<'_> {
             by: words::dismissed_by(dismissal.by),
             reason: &dismissal.reason,
         }),
+    }
+}
+
+fn site(site: &model::Site) -> wire::Site<'_> {
+    wire::Site {
+        operation: site.operation.as_str(),
+        function: &site.function,
+        file: known(&site.file),
+        line: (site.line > 0).then_some(site.line),
     }
 }
 
@@ -278,6 +282,7 @@ fn change(change: &model::diff::SiteChange) -> wire::Change<'_> {
         after: change.after,
         verdict: change.verdict.as_str(),
         identity: change.identity.as_ref().map(identity),
+        moved_from: change.moved_from.as_ref().map(site),
         group: group(&change.group),
     }
 }

@@ -178,6 +178,7 @@ pub(super) struct Change<'a> {
     pub(super) after: u64,
     pub(super) verdict: &'static str,
     pub(super) identity: Option<Identity<'a>>,
+    pub(super) moved_from: Option<Site<'a>>,
     pub(super) group: Group<'a>,
 }
 

@@ -10,6 +10,7 @@ use super::ink::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use super::table::{Cell, Kind, Row, table};
 use super::{diagnostic, facts, function_cell, head, next_steps, place_cell, problems};
 use crate::clean::clean;
+use crate::place::short_place;
 use crate::{DiffReport, Error, Style, words};
 
 /// Goroutine numbers listed below a row with [`Style::stacks`].
@@ -134,6 +135,10 @@ fn row(change: &SiteChange, style: &Style<'_>) -> Row {
         notes.push(change.verdict.as_str().to_owned());
     }
     notes.extend(change.identity.as_ref().and_then(who_stayed));
+    if let Some(site) = &change.moved_from {
+        let place = short_place(&site.file, site.line);
+        notes.push(format!("was at {}", clean(&place)));
+    }
     if change.group.dismissed.is_some() {
         notes.push(clean(&words::note(&change.group)).into_owned());
     }
