@@ -200,23 +200,56 @@ fn by_key<'a, K: Eq + Hash>(
 
 /// Per file the last line at which both snapshots have a frame of the same function.
 fn anchors(before: &[Group], after: &[Group]) -> BTreeMap<String, u32> {
-    let places = |groups: &[Group]| -> HashSet<(String, String, u32)> {
+    let mut names = Places::default();
+    let before = names.of(before);
+    let after = names.of(after);
+    let mut last = BTreeMap::new();
+    for (place, line) in before.intersection(&after) {
+        let Some((_, file)) = names.known.get(*place) else {
+            continue;
+        };
+        let slot = last.entry(file.clone()).or_insert(0);
+        *slot = (*slot).max(*line);
+    }
+    last
+}
+
+/// Functions with their files by number: stacks hold many frames of few functions.
+#[derive(Default)]
+struct Places<'a> {
+    /// By the names in the source.
+    numbers: HashMap<(&'a str, &'a str), usize>,
+    /// By canonical function and file key.
+    canonical: HashMap<(String, String), usize>,
+    known: Vec<(String, String)>,
+}
+
+impl<'a> Places<'a> {
+    /// (place, line) of every frame.
+    fn of(&mut self, groups: &'a [Group]) -> HashSet<(usize, u32)> {
         let frames = groups
             .iter()
             .flat_map(|group| group.stack.frames.iter().chain(&group.stack.created_by));
         let placed = frames.filter(|frame| frame.line > 0 && !frame.file.is_empty());
         placed
-            .map(|frame| {
-                let name = canonical(&frame.function);
-                let file = file_key(&name, &frame.file);
-                (name.into_owned(), file, frame.line)
-            })
+            .map(|frame| (self.number(&frame.function, &frame.file), frame.line))
             .collect()
-    };
-    let mut last = BTreeMap::new();
-    for (_, file, line) in places(before).intersection(&places(after)) {
-        let slot = last.entry(file.clone()).or_insert(0);
-        *slot = (*slot).max(*line);
     }
-    last
+
+    fn number(&mut self, function: &'a str, file: &'a str) -> usize {
+        if let Some(number) = self.numbers.get(&(function, file)) {
+            return *number;
+        }
+        let name = canonical(function).into_owned();
+        let key = file_key(&name, file);
+        let number = *self
+            .canonical
+            .entry((name, key))
+            .or_insert_with_key(|place| {
+                self.known.push(place.clone());
+                self.known.len() - 1
+            });
+        self.numbers.insert((function, file), number);
+        number
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::symbol::canonical;
+use crate::symbol;
 use crate::{Frame, Stack, State, Status, WaitReason};
 
 /// What a goroutine does at its blocked site, in the words of the JSON report.
@@ -278,10 +278,11 @@ fn from_stack(stack: &Stack) -> Operation {
     let mut lock = None;
     let mut above_park = false;
     for frame in &stack.frames {
-        let name = canonical(&frame.function);
+        // The functions looked for have one name in every version; working out canonical ones would cost for nothing.
+        let name = &*frame.function;
         if semaphore {
             // The outermost method of sync is what the program called: `(*RWMutex).Lock` above `(*Mutex).Lock`.
-            match sync_method(&name) {
+            match sync_method(name) {
                 Some(found) => lock = found.or(lock),
                 None => break,
             }
@@ -297,12 +298,12 @@ fn from_stack(stack: &Stack) -> Operation {
         if semaphore {
             continue;
         }
-        let package = crate::symbol::package(&name);
+        let package = symbol::package(name);
         if SYSCALL_PACKAGES.contains(&package) {
             return Operation::Syscall;
         }
         above_park = name == "runtime.gopark";
-        if !is_plumbing(&name) {
+        if !is_plumbing(name) {
             return Operation::Other;
         }
     }
@@ -362,9 +363,10 @@ fn sync_method(name: &str) -> Option<Option<Operation>> {
 ///
 /// The runtime and sync packages, as the site's definition says, `golang.org/x/sync` among them: the line in
 /// `errgroup.(*Group).Wait` is the same for every program. Also the packages `internal/...` and `syscall` of the standard
-/// library, `time.Sleep`, and reflect's channel operations, for the same reason. `name` is canonical.
+/// library, `time.Sleep`, and reflect's channel operations, for the same reason. `name` may be canonical or as the
+/// source spells it.
 pub fn is_plumbing(name: &str) -> bool {
-    let package = crate::symbol::package(name);
+    let package = symbol::package(symbol::unvendored(name));
     let below = |root: &str| {
         package
             .strip_prefix(root)
@@ -377,7 +379,8 @@ pub fn is_plumbing(name: &str) -> bool {
         || package == "syscall"
         || matches!(
             name,
-            "time.Sleep"
+            "panic"
+                | "time.Sleep"
                 | "os/signal.signal_recv"
                 | "net.runtime_pollWait"
                 | "net.runtime_Semacquire"
@@ -398,7 +401,7 @@ pub fn is_plumbing(name: &str) -> bool {
 /// Where every frame is (as in `go mu.Lock()`), the `go` statement; where that is unknown or the runtime's own, the
 /// outermost frame, which is what the goroutine was started for. `None` for a stack without any frame.
 pub fn site_frame(stack: &Stack) -> Option<&Frame> {
-    let ours = |frame: &&Frame| !is_plumbing(&canonical(&frame.function));
+    let ours = |frame: &&Frame| !is_plumbing(&frame.function);
     let started_for = || {
         let not_goexit = |frame: &&Frame| &*frame.function != "runtime.goexit";
         stack.frames.iter().rev().find(not_goexit)

@@ -58,6 +58,11 @@ pub fn canonical(name: &str) -> Cow<'_, str> {
 /// Passes of rewriting; compilers' names need two (`%252e`), the rest is for made-up names.
 const MAX_PASSES: usize = 64;
 
+/// A name without the path of what vendors it.
+pub(crate) fn unvendored(name: &str) -> &str {
+    scan::strip_vendor(name).unwrap_or(name)
+}
+
 /// The import path of a function, as spelled in `name`: `net/http` of `net/http.(*Server).Serve`.
 ///
 /// Empty for a name without a package. Exact for escaped names. In a canonical name a dot in the last path element is

@@ -165,15 +165,20 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// What follows the last `vendor` element of the path (or godep's workspace of old).
-fn strip_vendor(name: &str) -> Option<&str> {
+pub(super) fn strip_vendor(name: &str) -> Option<&str> {
+    const MARKS: [&str; 2] = ["vendor/", "Godeps/_workspace/src/"];
+    if !name.contains("vendor/") && !name.contains("_workspace/") {
+        return None;
+    }
     let head_end = name.find(['[', '(', '{']).unwrap_or(name.len());
     let head = name.get(..head_end)?;
     let after = |mark: &str| {
-        head.rfind(&format!("/{mark}"))
-            .map(|at| at + 1 + mark.len())
-            .or_else(|| head.starts_with(mark).then_some(mark.len()))
+        let found = head.rmatch_indices(mark).map(|(at, _)| at);
+        let mut elements =
+            found.filter(|&at| at == 0 || head.as_bytes().get(at - 1) == Some(&b'/'));
+        elements.next().map(|at| at + mark.len())
     };
-    let start = after("vendor/").max(after("Godeps/_workspace/src/"))?;
+    let start = MARKS.into_iter().filter_map(after).max()?;
     name.get(start..)
 }
 
