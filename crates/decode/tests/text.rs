@@ -176,6 +176,22 @@ fn show_short(snapshots: &[Snapshot]) -> String {
     out
 }
 
+/// Counts goroutines by another way than the decoder: the total that `debug=1` gives, or headers but for threads' own.
+fn count(text: &str) -> u64 {
+    let total = text
+        .lines()
+        .find_map(|line| line.split_once(" profile: total "));
+    if let Some((_, total)) = total {
+        return total.parse().expect("a number");
+    }
+    let headers = text.lines().filter(|line| {
+        line.starts_with("goroutine ") && line.ends_with("]:") | line.ends_with("}:")
+    });
+    headers
+        .filter(|line| !line.starts_with("goroutine 0 "))
+        .count() as u64
+}
+
 #[test]
 fn what_real_programs_print_is_read() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/captured");
@@ -199,7 +215,10 @@ fn what_real_programs_print_is_read() {
                 continue;
             }
             let text = std::fs::read(file.path()).expect("a file");
-            let _ = writeln!(out, "{name}\n{}", show_short(&read(&text)));
+            let snapshots = read(&text);
+            let found: u64 = snapshots.iter().map(Snapshot::goroutines).sum();
+            assert_eq!(found, count(&String::from_utf8_lossy(&text)), "{name}");
+            let _ = writeln!(out, "{name}\n{}", show_short(&snapshots));
         }
         insta::assert_snapshot!(version.file_name().to_string_lossy().into_owned(), out);
     }

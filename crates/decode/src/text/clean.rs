@@ -22,10 +22,10 @@ const MAX_UNCLEAR_LINES: u32 = 64;
 pub(super) fn start_in(line: &[u8]) -> Option<usize> {
     memmem::find_iter(line, b"goroutine").find(|at| {
         let rest = line.get(at + b"goroutine".len()..).unwrap_or_default();
-        let free = at.checked_sub(1).and_then(|before| line.get(before));
-        // `\n` escaped may stand before.
-        let escaped = line.get(..*at).unwrap_or_default().ends_with(b"\\n");
-        if free.is_some_and(u8::is_ascii_alphanumeric) && !escaped {
+        let before = line.get(..*at).unwrap_or_default();
+        // A word's end, unless it is that of an escaped newline or of a colour.
+        let word = before.last().is_some_and(u8::is_ascii_alphanumeric);
+        if word && !before.ends_with(b"\\n") && memchr(0x1b, before).is_none() {
             return false;
         }
         if rest.starts_with(b" profile: total ") || rest.starts_with(b"leak profile: total ") {
@@ -55,6 +55,12 @@ pub(super) fn is_dressed(line: &[u8]) -> bool {
 /// Whether a line, now bare, starts a goroutine or a profile.
 fn is_start(line: &[u8]) -> bool {
     matches!(header::parse(line), Parsed::Header(_)) || counted::total(line).is_some()
+}
+
+/// Whether a profile's first line is followed by an escaped newline, so that the rest is in the same line.
+fn is_escaped_profile(line: &[u8]) -> bool {
+    let first = memmem::find(line, b"\\n").and_then(|end| line.get(..end));
+    first.is_some_and(|first| counted::total(first).is_some())
 }
 
 /// What marks the lines of one source.
@@ -243,7 +249,7 @@ impl Log {
             return true;
         }
         let octal = memmem::find(rest, b"#012").is_some();
-        if header::parse(rest) == Parsed::Dressed || octal {
+        if octal || header::parse(rest) == Parsed::Dressed || is_escaped_profile(rest) {
             // The whole dump in one line. A `panic:` before it, in the same quotes, is left aside.
             let mut text = Vec::new();
             if octal {

@@ -38,6 +38,7 @@ impl Parser {
         total: u64,
     ) {
         let line = self.line;
+        self.release(shared);
         self.split(shared, Format::CountText, profile, line);
         if let Some(builder) = &mut self.builder {
             builder.total = Some(total);

@@ -83,6 +83,7 @@ struct Held {
     stack: StackId,
     one: Goroutine,
     labels: LabelList,
+    line: u64,
 }
 
 /// Reads one stream of clean lines.
@@ -522,6 +523,9 @@ impl Parser {
             || cue == Cue::Certain
             || runner && (cue == Cue::Perhaps || block.apart && !self.relay)
         {
+            if !again {
+                self.release(shared);
+            }
             self.split(shared, Format::Dump, ProfileKind::Goroutine, block.line);
         }
         if kind == Kind::Start {
@@ -574,6 +578,7 @@ impl Parser {
                 stack,
                 one: block.one,
                 labels: std::mem::take(&mut self.labels),
+                line: block.line,
             });
             return;
         }
@@ -591,7 +596,7 @@ impl Parser {
     }
 
     /// Counts the goroutine that was held back.
-    fn release(&mut self, shared: &Shared<'_>) {
+    pub(super) fn release(&mut self, shared: &Shared<'_>) {
         if let (Some(held), Some(builder)) = (self.held.take(), &mut self.builder) {
             builder.met(held.one.id);
             builder.add(
@@ -615,14 +620,23 @@ impl Parser {
         if shared.snapshots >= MAX_SNAPSHOTS {
             return;
         }
+        let mut first_line = line;
         if self.builder.is_some() {
             let held = self.held.take();
             self.close(shared);
+            if let Some(held) = &held {
+                first_line = held.line;
+            }
             self.held = held;
         }
         shared.snapshots += 1;
         self.relay = false;
-        self.builder = Some(Builder::new(format, profile, line, &shared.options.limits));
+        self.builder = Some(Builder::new(
+            format,
+            profile,
+            first_line,
+            &shared.options.limits,
+        ));
     }
 
     fn close(&mut self, shared: &mut Shared<'_>) {
