@@ -313,7 +313,11 @@ const STANDARD: [&str; 46] = [
 
 /// No frame of the program or of a module.
 fn is_standard_only(stack: &Stack) -> bool {
-    stack.frames.iter().all(|frame| {
+    let mut written = stack
+        .frames
+        .iter()
+        .filter(|frame| !frame.is_made_by_toolchain());
+    written.all(|frame| {
         let package = symbol::package(&frame.function);
         let first = package.split('/').next().unwrap_or_default();
         STANDARD.contains(&first) || package.starts_with("golang.org/x/")

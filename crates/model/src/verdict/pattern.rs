@@ -97,6 +97,7 @@ fn blocks_at_bottom(stack: &Stack) -> bool {
     let mut outside = stack
         .frames
         .iter()
+        .filter(|frame| !frame.is_made_by_toolchain())
         .filter(|frame| !operation::is_plumbing(&symbol::canonical(&frame.function)));
     outside.next().is_some() && outside.next().is_none()
 }
