@@ -324,7 +324,7 @@ proptest! {
         prop_assert_eq!(found, expected(&samples));
         let labelled: u64 = samples.iter().filter(|sample| sample.2.is_some()).map(|sample| sample.0.unsigned_abs()).sum();
         let counted: u64 = snapshot.samples.iter().flat_map(|sample| sample.labels.iter()).map(|(_, values)| {
-            values.counts.values().sum::<u64>() + values.others
+            values.counts.sum() + values.others
         }).sum();
         prop_assert_eq!(counted, labelled);
         prop_assert!(snapshot.problems.is_empty());

@@ -1,6 +1,7 @@
 //! What one capture saw.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{GoroutineId, Stack, State};
@@ -121,7 +122,8 @@ impl Waits {
 /// Bounded, because services put request ids into labels: past [`Labels::MAX_VALUES`] values a key only counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Labels {
-    keys: BTreeMap<Arc<str>, LabelValues>,
+    /// Sorted by key. A sample has a handful of keys, which a list holds in far less memory than a tree.
+    keys: Vec<(Arc<str>, LabelValues)>,
     /// Goroutines (not keys) that carried a key that was dropped because [`Labels::MAX_KEYS`] were known.
     pub dropped: u64,
 }
@@ -130,9 +132,57 @@ pub struct Labels {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelValues {
     /// Value to goroutines, for the first [`Labels::MAX_VALUES`] values met.
-    pub counts: BTreeMap<Arc<str>, u64>,
+    pub counts: ValueCounts,
     /// Goroutines with further values.
     pub others: u64,
+}
+
+/// The values of a label with their goroutines, sorted by value. Most keys have one value per stack, which a list holds
+/// in far less memory than a tree.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ValueCounts(Vec<(Arc<str>, u64)>);
+
+impl fmt::Debug for ValueCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.0.iter().map(|(value, count)| (value, count)))
+            .finish()
+    }
+}
+
+impl ValueCounts {
+    /// (value, goroutines), by value.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.0.iter().map(|(value, count)| (value, *count))
+    }
+
+    /// The goroutines with a value.
+    pub fn get(&self, value: &str) -> Option<u64> {
+        let at = self.find(value).ok()?;
+        self.0.get(at).map(|(_, count)| *count)
+    }
+
+    /// How many values are kept.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// No value is kept.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The goroutines of all kept values.
+    pub fn sum(&self) -> u64 {
+        self.0
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Where a value is, or where it would be inserted.
+    fn find(&self, value: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(value))
+    }
 }
 
 impl Labels {
@@ -143,33 +193,71 @@ impl Labels {
 
     /// Counts `count` goroutines labelled `key: value`.
     pub fn add(&mut self, key: &str, value: &str, count: u64) {
-        if !self.keys.contains_key(key) {
-            if self.keys.len() >= Self::MAX_KEYS {
+        self.add_made(key, value, count, || key.into(), || value.into());
+    }
+
+    /// As [`Labels::add`], keeping the given texts rather than copies. Says whether a key or value was new and kept, so
+    /// that a decoder can bound what all its samples keep.
+    pub fn add_shared(&mut self, key: &Arc<str>, value: &Arc<str>, count: u64) -> bool {
+        self.add_made(key, value, count, || Arc::clone(key), || Arc::clone(value))
+    }
+
+    fn add_made(
+        &mut self,
+        key: &str,
+        value: &str,
+        count: u64,
+        make_key: impl FnOnce() -> Arc<str>,
+        make_value: impl FnOnce() -> Arc<str>,
+    ) -> bool {
+        let at = match self.find(key) {
+            Ok(at) => at,
+            Err(_) if self.keys.len() >= Self::MAX_KEYS => {
                 self.dropped = self.dropped.saturating_add(count);
-                return;
+                return false;
             }
-            self.keys.insert(key.into(), LabelValues::default());
-        }
-        let Some(values) = self.keys.get_mut(key) else {
-            return;
+            Err(at) => {
+                self.keys.reserve_exact(1);
+                self.keys.insert(at, (make_key(), LabelValues::default()));
+                at
+            }
         };
-        if let Some(known) = values.counts.get_mut(value) {
-            *known = known.saturating_add(count);
-        } else if values.counts.len() < Self::MAX_VALUES {
-            values.counts.insert(value.into(), count);
-        } else {
-            values.others = values.others.saturating_add(count);
+        let Some((_, values)) = self.keys.get_mut(at) else {
+            return false;
+        };
+        match values.counts.find(value) {
+            Ok(known) => {
+                if let Some((_, known)) = values.counts.0.get_mut(known) {
+                    *known = known.saturating_add(count);
+                }
+                false
+            }
+            Err(at) if values.counts.len() < Self::MAX_VALUES => {
+                values.counts.0.reserve_exact(1);
+                values.counts.0.insert(at, (make_value(), count));
+                true
+            }
+            Err(_) => {
+                values.others = values.others.saturating_add(count);
+                false
+            }
         }
+    }
+
+    /// Where a key is, or where it would be inserted.
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.keys.binary_search_by(|(known, _)| (**known).cmp(key))
     }
 
     /// Adds the labels of another sample.
     pub fn merge(&mut self, other: &Self) {
         for (key, values) in &other.keys {
-            for (value, count) in &values.counts {
-                self.add(key, value, *count);
+            for (value, count) in values.counts.iter() {
+                self.add(key, value, count);
             }
-            match self.keys.get_mut(key) {
-                Some(mine) => mine.others = mine.others.saturating_add(values.others),
+            let at = self.find(key).ok();
+            match at.and_then(|at| self.keys.get_mut(at)) {
+                Some((_, mine)) => mine.others = mine.others.saturating_add(values.others),
                 None => self.dropped = self.dropped.saturating_add(values.others),
             }
         }
@@ -189,8 +277,8 @@ impl Labels {
     /// Labels that all of `total` goroutines carry with one and the same value.
     pub fn common(&self, total: u64) -> impl Iterator<Item = (&str, &str)> {
         self.keys.iter().filter_map(move |(key, values)| {
-            let (value, count) = values.counts.first_key_value()?;
-            let only = values.counts.len() == 1 && values.others == 0 && *count == total;
+            let (value, count) = values.counts.iter().next()?;
+            let only = values.counts.len() == 1 && values.others == 0 && count == total;
             only.then_some((&**key, &**value))
         })
     }

@@ -1,6 +1,5 @@
 //! The samples of a profile, merged by stack.
 
-use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -13,19 +12,11 @@ use super::wire::{Damage, Fields, Value, numbers};
 use super::{Problems, field, signed};
 use crate::Options;
 
-/// Bytes kept of a label's key or value; longer ones are cut. Labels are short words; a hostile table could refer to one
-/// huge string from every sample.
-const MAX_LABEL_BYTES: usize = 1024;
-
 /// Labels kept of one sample; [`Labels`] keeps fewer keys, and real programs use a handful.
 const MAX_LABELS: usize = 256;
 
-/// Bytes of label text looked at in one profile, before further labels are left out: a profile can refer to the same
-/// text from every sample, so its own size is no bound.
-const MAX_LABELS_BYTES: usize = 256 << 20;
-
-/// What a label costs besides its text: entries of maps.
-const LABEL_OVERHEAD_BYTES: usize = 64;
+/// Label values kept in one profile, over all its stacks; each takes some 300 bytes of memory.
+const MAX_KEPT_VALUES: usize = 2 << 20;
 
 /// Reads every sample into `snapshot.samples`.
 pub(super) fn read<'a>(
@@ -36,18 +27,20 @@ pub(super) fn read<'a>(
     snapshot: &mut Snapshot,
     problems: &mut Problems,
 ) {
+    // Reserved at once, because growing copies; a hostile count of samples reserves no more than the limit.
+    let expected = tables.sample_count.min(options.limits.stacks);
     let mut reader = Reader {
         tables,
         value_index,
         options,
         kind: snapshot.profile,
-        samples: Vec::new(),
+        samples: Vec::with_capacity(expected),
         keys: Vec::new(),
-        key_ends: Vec::new(),
-        by_stack: HashTable::new(),
+        key_ends: Vec::with_capacity(expected),
+        by_stack: HashTable::with_capacity(expected),
         hasher: foldhash::fast::RandomState::default(),
         scratch: Scratch::default(),
-        labels_bytes_left: MAX_LABELS_BYTES,
+        label_values_left: MAX_KEPT_VALUES,
         cut_stacks: 0,
         full: Overflow::default(),
     };
@@ -97,9 +90,9 @@ impl From<Damage> for Skip {
 
 /// What one sample says, reused from sample to sample.
 #[derive(Default)]
-struct Scratch<'a> {
+struct Scratch {
     frames: Vec<u32>,
-    labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    labels: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// Goroutines left out because a limit was reached.
@@ -121,8 +114,8 @@ struct Reader<'a, 'o> {
     /// Index of the sample with a stack, by the hash of its frame ids.
     by_stack: HashTable<usize>,
     hasher: foldhash::fast::RandomState,
-    scratch: Scratch<'a>,
-    labels_bytes_left: usize,
+    scratch: Scratch,
+    label_values_left: usize,
     cut_stacks: u64,
     full: Overflow,
 }
@@ -162,7 +155,7 @@ impl<'a> Reader<'a, '_> {
                     let Value::Bytes(label) = value else {
                         return Err(Skip::Damaged("a label is not a message"));
                     };
-                    let label = read_label(&self.tables, label)?;
+                    let label = read_label(&mut self.tables, label)?;
                     if self.scratch.labels.len() < MAX_LABELS {
                         self.scratch.labels.push(label);
                     } else {
@@ -221,12 +214,10 @@ impl<'a> Reader<'a, '_> {
             sample.leaked = sample.count;
         }
         for (name, value) in &self.scratch.labels {
-            let cost = name.len() + value.len() + LABEL_OVERHEAD_BYTES;
-            if let Some(left) = self.labels_bytes_left.checked_sub(cost) {
-                self.labels_bytes_left = left;
-                sample.labels.add(name, value, goroutines);
-            } else {
+            if self.label_values_left == 0 {
                 self.full.labels = self.full.labels.saturating_add(1);
+            } else if sample.labels.add_shared(name, value, goroutines) {
+                self.label_values_left -= 1;
             }
         }
     }
@@ -247,10 +238,9 @@ impl<'a> Reader<'a, '_> {
             hasher.hash_one(key(keys, ends, *index))
         });
         let made = &self.tables.frames;
+        let mut frames = Vec::with_capacity(self.scratch.frames.len());
         let ids = self.scratch.frames.iter();
-        let frames: Vec<_> = ids
-            .filter_map(|id| made.get(*id as usize).cloned())
-            .collect();
+        frames.extend(ids.filter_map(|id| made.get(*id as usize).cloned()));
         let elided = (more_frames > 0).then_some(Elision {
             at: frames.len(),
             count: Some(more_frames),
@@ -300,7 +290,7 @@ impl<'a> Reader<'a, '_> {
         if self.full.labels > 0 {
             problems.add(|| {
                 format!(
-                    "{} labels are left out: at most {MAX_LABELS} of a sample and {MAX_LABELS_BYTES} bytes of all are kept",
+                    "{} labels are left out: at most {MAX_LABELS} of a sample and {MAX_KEPT_VALUES} of all are kept",
                     self.full.labels
                 )
             });
@@ -326,9 +316,9 @@ fn unusable(id: u64, why: Unusable) -> Skip {
 
 /// Key and value of a label; a number becomes text, with its unit.
 fn read_label<'a>(
-    tables: &Tables<'a>,
+    tables: &mut Tables<'a>,
     message: &'a [u8],
-) -> Result<(Cow<'a, str>, Cow<'a, str>), Skip> {
+) -> Result<(Arc<str>, Arc<str>), Skip> {
     let (mut name, mut text, mut number, mut unit) = (0, 0, 0, 0);
     let mut fields = Fields::new(message);
     while let Some((field, value)) = fields.next()? {
@@ -342,17 +332,12 @@ fn read_label<'a>(
             _ => unit = varint,
         }
     }
-    let string = |index| tables.string(index).map(cut).ok_or(Skip::LabelString);
+    let mut string = |index| tables.label(index).ok_or(Skip::LabelString);
     let value = match (text, unit) {
-        (0, 0) if number == 0 => Cow::Borrowed(""),
-        (0, 0) => Cow::Owned(number.to_string()),
-        (0, unit) => Cow::Owned(format!("{number} {}", string(unit)?)),
+        (0, 0) if number == 0 => string(0)?,
+        (0, 0) => number.to_string().into(),
+        (0, unit) => format!("{number} {}", string(unit)?).into(),
         (text, _) => string(text)?,
     };
     Ok((string(name)?, value))
-}
-
-/// At most [`MAX_LABEL_BYTES`] of a label's text.
-fn cut(text: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(text.get(..MAX_LABEL_BYTES).unwrap_or(text))
 }

@@ -13,6 +13,9 @@ use super::{field, signed};
 /// thousand; an entry can take two bytes of input and 40 of memory, so a cap bounds memory.
 pub(crate) const MAX_ENTRIES: usize = 4 << 20;
 
+/// Bytes kept of a label's key or value; longer ones are cut. Labels are short words.
+const MAX_LABEL_BYTES: usize = 1024;
+
 /// Ids to indices. Writers number entries from 1, so that most ids are an index plus one.
 #[derive(Default)]
 struct Ids {
@@ -68,6 +71,8 @@ pub(crate) struct Tables<'a> {
     mapping_ids: Ids,
     /// Strings made for frames, by content: tables may hold a text twice.
     texts: HashMap<&'a [u8], Arc<str>, foldhash::fast::RandomState>,
+    /// Texts made for labels, by index of the string.
+    labels: HashMap<u64, Arc<str>, foldhash::fast::RandomState>,
     /// Texts of addresses without a function.
     addresses: HashMap<u64, Arc<str>, foldhash::fast::RandomState>,
     /// Distinct frames.
@@ -79,6 +84,8 @@ pub(crate) struct Tables<'a> {
     /// (type, unit) as indices of strings.
     pub(crate) sample_types: Vec<(u64, u64)>,
     pub(crate) period_type: Option<u64>,
+    /// Samples in the profile.
+    pub(crate) sample_count: usize,
     pub(crate) time_nanos: Option<i64>,
     /// Offset and kind of the damage at which the profile ends early.
     pub(crate) damage: Option<(u64, &'static str)>,
@@ -107,6 +114,7 @@ impl<'a> Tables<'a> {
             mapping_files: Vec::new(),
             mapping_ids: Ids::default(),
             texts: HashMap::default(),
+            labels: HashMap::default(),
             addresses: HashMap::default(),
             frames: Vec::new(),
             frame_ids: HashMap::default(),
@@ -114,6 +122,7 @@ impl<'a> Tables<'a> {
             max_frames,
             sample_types: Vec::new(),
             period_type: None,
+            sample_count: 0,
             time_nanos: None,
             damage: None,
             full: false,
@@ -135,6 +144,9 @@ impl<'a> Tables<'a> {
 
     fn field(&mut self, number: u64, value: Value<'a>) {
         match (number, value) {
+            (field::SAMPLE, Value::Bytes(_)) => {
+                self.sample_count = self.sample_count.saturating_add(1)
+            }
             (field::STRING_TABLE, Value::Bytes(text)) => {
                 push(&mut self.full, &mut self.strings, text);
             }
@@ -178,6 +190,18 @@ impl<'a> Tables<'a> {
     /// A string of the table; `None` for an index past its end.
     pub(crate) fn string(&self, index: u64) -> Option<&'a [u8]> {
         self.strings.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// A string of the table as a label's key or value.
+    pub(crate) fn label(&mut self, index: u64) -> Option<Arc<str>> {
+        if let Some(known) = self.labels.get(&index) {
+            return Some(Arc::clone(known));
+        }
+        let bytes = self.string(index)?;
+        let bytes = bytes.get(..MAX_LABEL_BYTES).unwrap_or(bytes);
+        let text = Arc::from(String::from_utf8_lossy(bytes));
+        self.labels.insert(index, Arc::clone(&text));
+        Some(text)
     }
 
     /// The frames of a location, leaf first, as indices into [`Tables::frames`].

@@ -71,10 +71,17 @@ impl<'a> Fields<'a> {
 /// Reads one varint of at most 64 bits.
 #[inline]
 pub(crate) fn varint(rest: &mut &[u8]) -> Result<u64, Damage> {
-    match rest.split_first() {
-        Some((byte, tail)) if *byte < 0x80 => {
+    // Nearly all numbers of a profile fit in one byte or two.
+    match rest {
+        [byte, tail @ ..] if *byte < 0x80 => {
+            let value = u64::from(*byte);
             *rest = tail;
-            Ok(u64::from(*byte))
+            Ok(value)
+        }
+        [low, high, tail @ ..] if *high < 0x80 => {
+            let value = u64::from(low & 0x7f) | u64::from(*high) << 7;
+            *rest = tail;
+            Ok(value)
         }
         _ => long_varint(rest),
     }

@@ -194,10 +194,10 @@ fn labels(labels: &Labels) -> Result<String, fmt::Error> {
             )?;
             continue;
         }
-        for (value, count) in &values.counts {
+        for (value, count) in values.counts.iter() {
             write!(out, "<span class=label>{}: {}", Text(key), Text(value))?;
             if distinct > 1 {
-                write!(out, " <i>×{}</i>", Num(*count))?;
+                write!(out, " <i>×{}</i>", Num(count))?;
             }
             out.push_str("</span> ");
         }
