@@ -298,7 +298,8 @@ mod tests {
         let mut sample = sample_report();
         let one = sample.findings[0].clone();
         sample.findings = vec![one; MAX_RESULTS + 3];
-        let value = sarif(&sample.inspect());
+        let text = check(&sample.inspect(), Format::Sarif, &Style::default());
+        let value: Value = serde_json::from_str(&text).expect("JSON");
         let run = &value["runs"][0];
         assert_eq!(run["results"].as_array().unwrap().len(), MAX_RESULTS);
         let said = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];

@@ -66,11 +66,8 @@ fn where_it_is<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) 
         .filter(|text| text.len() <= MAX_SOURCE_BYTES)
         .and_then(|text| {
             let text: Vec<String> = text.lines().map(shown_line).collect();
-            let label = format!(
-                "{} blocked here: {}",
-                words::count_of(finding.count, "goroutine"),
-                finding.operation
-            );
+            let goroutines = words::count_of(finding.count, "goroutine");
+            let label = format!("{goroutines} blocked in {}", finding.operation);
             let here = annotation(&text, at.line, AnnotationKind::Primary, label)?;
             let created = group.and_then(|group| group.created_by.as_ref());
             let start = created
@@ -107,13 +104,22 @@ fn annotation<'a>(
 ) -> Option<Annotation<'a>> {
     let index = usize::try_from(number).ok()?.checked_sub(1)?;
     let line = lines.get(index)?;
-    let text = line.trim();
+    let text = without_comment(line).trim();
     if text.is_empty() {
         return None;
     }
     let before: usize = lines.iter().take(index).map(|line| line.len() + 1).sum();
     let start = before + (line.len() - line.trim_start().len());
     Some(kind.span(start..start + text.len()).label(label))
+}
+
+/// The code of a line: what stands before `//`, unless that stands in a string.
+fn without_comment(line: &str) -> &str {
+    let closed = |before: &str, quote| before.matches(quote).count().is_multiple_of(2);
+    let outside = |before: &str| closed(before, '"') && closed(before, '`');
+    let mut starts = line.match_indices("//").map(|(at, _)| at);
+    let comment = starts.find(|at| line.get(..*at).is_some_and(outside));
+    comment.and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
 fn notes<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Vec<Message<'a>> {
@@ -248,5 +254,22 @@ impl Notes<'_, '_> {
     fn append(&mut self, text: &str) {
         self.messages
             .push(Level::NOTE.no_name().message(text.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_is_not_underlined_and_a_string_is() {
+        for (line, code) in [
+            ("\tc <- 1 // blocks", "\tc <- 1 "),
+            (r#"get("http://a") // b"#, r#"get("http://a") "#),
+            ("get(`http://a`)", "get(`http://a`)"),
+            ("// all", ""),
+        ] {
+            assert_eq!(without_comment(line), code);
+        }
     }
 }

@@ -101,7 +101,7 @@ fn no_line_of_a_table_is_wider_than_the_terminal() {
             let text = check(&document, Format::Terminal, &style(false, Some(width)));
             for line in text.lines() {
                 // A name that a message quotes, and source, have no place to break at.
-                let whole = line.contains("evil.") || line.contains("blocked here");
+                let whole = line.contains("evil.") || line.contains("goroutines blocked in");
                 assert!(columns(line) <= width || whole, "{width}: {line}");
             }
         }
