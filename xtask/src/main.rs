@@ -92,9 +92,9 @@ fn demo() -> Outcome {
         .join(format!("gorphan{}", std::env::consts::EXE_SUFFIX));
     run(Command::new(binary).current_dir(root()).args([
         "inspect",
-        "--fail-on",
-        "never",
-        "fixtures/captured/go1.26.8/mixed-service.dump",
+        "--source",
+        "fixtures/go",
+        "fixtures/captured/go1.27.3/mixed-service-leak.dump",
     ]))
 }
 
