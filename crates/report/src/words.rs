@@ -88,6 +88,12 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
     match evidence {
         Evidence::Threshold { rule, reason, .. } => format!("{reason} (rule: {rule})"),
         Evidence::Growth {
+            before: 0, after, ..
+        } => format!(
+            "new since the first snapshot: {}",
+            count_of(*after, "goroutine")
+        ),
+        Evidence::Growth {
             before,
             after,
             stayed,

@@ -33,9 +33,10 @@ pub(super) fn diagnostic(finding: &Finding, group: Option<&Group>, style: &Style
         .with_name(word)
         .secondary_title(message)
         .id(finding.code);
+    let (place, shows_creation) = where_it_is(finding, group, style);
     let report = [title
-        .element(where_it_is(finding, group, style))
-        .elements(notes(finding, group, style))];
+        .element(place)
+        .elements(notes(finding, group, shows_creation, style))];
     let renderer = if style.colour {
         Renderer::styled()
     } else {
@@ -52,8 +53,12 @@ fn less(width: Option<usize>, margin: usize) -> Option<usize> {
     width.map(|width| width.saturating_sub(margin).max(20))
 }
 
-/// The blocked line, or only its place when the source is not at hand.
-fn where_it_is<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Element<'a> {
+/// The blocked line, or only its place when the source is not at hand; and whether the `go` statement is shown, too.
+fn where_it_is<'a>(
+    finding: &Finding,
+    group: Option<&Group>,
+    style: &Style<'_>,
+) -> (Element<'a>, bool) {
     let at = &finding.place;
     let path = if at.file.is_empty() {
         "?".to_owned()
@@ -77,14 +82,15 @@ fn where_it_is<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) 
                     annotation(&text, frame.line, AnnotationKind::Context, label)
                 });
             let snippet = Snippet::source(text.join("\n")).path(path.clone());
-            Some(snippet.annotation(here).annotations(start))
+            let shows_creation = start.is_some();
+            Some((snippet.annotation(here).annotations(start), shows_creation))
         });
     match (blocked, at.line) {
-        (Some(snippet), _) => snippet.into(),
-        (None, 0) => Origin::path(path).into(),
+        (Some((snippet, shows_creation)), _) => (snippet.into(), shows_creation),
+        (None, 0) => (Origin::path(path).into(), false),
         (None, line) => {
             let line = usize::try_from(line).unwrap_or(usize::MAX);
-            Origin::path(path).line(line).into()
+            (Origin::path(path).line(line).into(), false)
         }
     }
 }
@@ -122,7 +128,12 @@ fn without_comment(line: &str) -> &str {
     comment.and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
-fn notes<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Vec<Message<'a>> {
+fn notes<'a>(
+    finding: &Finding,
+    group: Option<&Group>,
+    shows_creation: bool,
+    style: &Style<'_>,
+) -> Vec<Message<'a>> {
     let mut notes = Notes {
         style: *style,
         messages: Vec::new(),
@@ -136,6 +147,12 @@ fn notes<'a>(finding: &Finding, group: Option<&Group>, style: &Style<'_>) -> Vec
         );
     }
     if let Some(group) = group {
+        notes.callers(group);
+        // What the snippet shows and the message names need not be said a third time.
+        let told = |frame: &&Frame| shows_creation && finding.message.contains(&*frame.function);
+        if let Some(created) = group.created_by.as_ref().filter(|frame| !told(frame)) {
+            notes.frames("created by", std::slice::from_ref(created));
+        }
         notes.group(group);
     }
     if let Some(bytes) = finding.retained_bytes {
@@ -175,10 +192,6 @@ impl Notes<'_, '_> {
     }
 
     fn group(&mut self, group: &Group) {
-        self.callers(group);
-        if let Some(created) = &group.created_by {
-            self.frames("created by", std::slice::from_ref(created));
-        }
         if let Some(waits) = words::waits(group.waits.as_ref()) {
             let median = group.waits.as_ref().and_then(words::median_wait);
             let median = match median {

@@ -55,17 +55,6 @@ pub(super) fn cut_middle(text: &str, width: usize, ascii: bool) -> Cow<'_, str> 
     Cow::Owned(shown)
 }
 
-/// Cuts the end off what is wider than `width`.
-pub(super) fn cut_end(text: &str, width: usize, ascii: bool) -> Cow<'_, str> {
-    if columns(text) <= width {
-        return Cow::Borrowed(text);
-    }
-    let mark = if ascii { ".." } else { "…" };
-    let mut shown = fitting(text.chars(), width.saturating_sub(columns(mark)));
-    shown.push_str(mark);
-    Cow::Owned(shown)
-}
-
 fn fitting(chars: impl Iterator<Item = char>, width: usize) -> String {
     let mut taken = 0;
     chars
@@ -136,7 +125,6 @@ mod tests {
         }
         assert_eq!(cut_middle("abcdefghij", 7, false), "ab…ghij");
         assert_eq!(cut_middle("abcdefghij", 7, true), "a..ghij");
-        assert_eq!(cut_end("abcdefghij", 7, false), "abcdef…");
     }
 
     #[test]

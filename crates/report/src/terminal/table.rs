@@ -2,7 +2,7 @@
 
 use anstyle::Style as Ansi;
 
-use super::ink::{BOLD, DIM, PLAIN, columns, cut_end, cut_middle, paint, wrap};
+use super::ink::{BOLD, DIM, PLAIN, columns, cut_middle, paint, wrap};
 use crate::Style;
 
 /// Spaces between columns.
@@ -11,8 +11,6 @@ const GAP: usize = 2;
 const MIN_WIDTH: usize = 10;
 /// A name cut below this tells little.
 const LEGIBLE: usize = 24;
-/// A note column narrower than this moves below its row instead.
-const MIN_NOTE: usize = 24;
 
 /// How a column behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +55,7 @@ impl Cell {
 /// A row with what is to be said of it.
 pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
-    /// Stands in the last column, or below the row where that does not fit.
+    /// Stands after the last column, or below the row where that does not fit.
     pub(super) note: String,
     /// Further lines below the row, cut in the middle where they are too long.
     pub(super) below: Vec<String>,
@@ -95,11 +93,6 @@ pub(super) fn table(head: &[(&str, Kind)], mut rows: Vec<Row>, style: &Style<'_>
         widths = widths_of(&head, &rows);
     }
     let head = head.as_slice();
-    let note_width = rows.iter().map(|row| columns(&row.note)).max().unwrap_or(0);
-    let notes_beside = match style.width {
-        None => true,
-        Some(width) => total(&widths) + room(note_width.min(MIN_NOTE)) <= width,
-    };
     if let Some(width) = style.width {
         shrink(head, &mut widths, width);
     }
@@ -116,20 +109,18 @@ pub(super) fn table(head: &[(&str, Kind)], mut rows: Vec<Row>, style: &Style<'_>
     let indent = note_indent(head, &widths);
     for row in rows {
         line(head, &widths, &row.cells, style, &mut lines);
-        if !row.note.is_empty() && notes_beside {
-            let room = style.width.map_or(usize::MAX, |width| {
-                width.saturating_sub(total(&widths) + GAP)
-            });
+        let taken = total(&widths) + room(columns(&row.note));
+        let beside = style.width.is_none_or(|width| taken <= width);
+        if !row.note.is_empty() && beside {
             lines.push_str(&" ".repeat(GAP));
-            let note = cut_end(&row.note, room, style.ascii);
-            lines.push_str(&paint(style.colour, DIM, &note));
+            lines.push_str(&paint(style.colour, DIM, &row.note));
         }
         end(&mut lines);
         let room = style
             .width
             .map(|width| width.saturating_sub(indent).max(MIN_WIDTH));
         let mut extras = Vec::new();
-        if !notes_beside && !row.note.is_empty() {
+        if !beside && !row.note.is_empty() {
             extras.extend(wrap(&row.note, room).lines().map(str::to_owned));
         }
         for extra in row.below {
