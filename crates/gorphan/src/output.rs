@@ -56,6 +56,19 @@ pub(crate) fn write(
     }
 }
 
+/// Groups shown on a terminal unless `--top` or `--stacks` asks for more: about a screen. Elsewhere all are.
+const GROUPS_AT_A_GLANCE: usize = 40;
+
+/// How many groups to show when `--top` does not say.
+pub(crate) fn default_top(args: &ReportArgs) -> usize {
+    let on_terminal = args.output.is_none() && io::stdout().is_terminal();
+    if on_terminal && Format::from(args.format) == Format::Terminal && !args.stacks {
+        GROUPS_AT_A_GLANCE
+    } else {
+        usize::MAX
+    }
+}
+
 /// A pipe that nobody reads any more is not our failure: `gorphan inspect … | head`.
 fn finish(result: std::result::Result<(), gorphan_report::Error>, place: &str) -> Result<()> {
     match result {

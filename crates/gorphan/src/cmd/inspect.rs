@@ -47,7 +47,12 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
         findings.retain(|finding| sites.iter().any(|one| is_of(finding, one)));
     }
     let groups_total = groups.len();
-    groups.truncate(args.query.stack.top.unwrap_or(usize::MAX));
+    groups.truncate(
+        args.query
+            .stack
+            .top
+            .unwrap_or_else(|| output::default_top(&args.report)),
+    );
     let document = Document::Inspect(Report {
         target: target_info(&captured, snapshot),
         snapshot: shown,
