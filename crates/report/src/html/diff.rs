@@ -109,7 +109,7 @@ fn table(out: &mut String, report: &DiffReport<'_>) -> fmt::Result {
         "</p>\n<div class=tools data-filter=site-table hidden></div>\n<div class=scroll><table id=site-table class=sites>\n<thead><tr>\
          <th data-sort=text data-filter=change>Change</th><th data-sort=number data-filter=verdict>Verdict</th>\
          <th data-sort=number class=r>Before</th><th data-sort=number class=r>After</th><th data-sort=number class=r>Delta</th>\
-         <th data-sort=text data-filter=operation>Operation</th><th data-sort=text>Where</th></tr></thead>\n<tbody>\n",
+         <th data-sort=text data-filter=operation>Operation</th><th data-sort=text class=wide>Where</th></tr></thead>\n<tbody>\n",
     );
     let largest = report
         .changes

@@ -307,11 +307,15 @@ pub(super) fn stack(out: &mut String, stack: &Stack) -> fmt::Result {
     Ok(())
 }
 
+/// Two plain elements per frame: a page holds thousands of them.
 fn write_frame(out: &mut String, frame: &Frame, before: &str) -> fmt::Result {
-    writeln!(
-        out,
-        "<li>{before}{} {}</li>",
-        Function(&symbol::canonical(&frame.function)),
-        Position(&frame.file, frame.line)
-    )
+    let function = symbol::canonical(&frame.function);
+    write!(out, "<li>{before}<code>{}</code>", Text(&function))?;
+    match (&*frame.file, frame.line) {
+        ("", _) => {}
+        (file, 0) => write!(out, "<code>{}</code>", Text(file))?,
+        (file, line) => write!(out, "<code>{}:{line}</code>", Text(file))?,
+    }
+    out.push_str("</li>\n");
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! All stacks merged into one tree, root first: the data of the flame view.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write};
 
 use gorphan_model::{Operation, Stack, symbol};
 use serde::Serialize;
+
+/// Keyed hashing that is quick for short keys: half a million look-ups make a large tree.
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 use super::escape::{Count, Num, json, plain};
 
@@ -64,7 +66,9 @@ struct Node {
     name: u32,
     count: u64,
     depth: usize,
-    children: Vec<usize>,
+    /// Children hang together as a list: its first, and of each the next.
+    first_child: Option<usize>,
+    next_sibling: Option<usize>,
     /// Goroutines by class, for each of the two modes.
     classes: [[u32; MAX_CLASSES]; 2],
 }
@@ -101,10 +105,10 @@ impl Tree {
         let mut tree = Self {
             modes,
             nodes: Vec::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
             names: Vec::new(),
-            by_name: HashMap::new(),
-            by_source: HashMap::new(),
+            by_name: HashMap::default(),
+            by_source: HashMap::default(),
             cut: false,
         };
         let name = tree.name(root.to_owned());
@@ -167,11 +171,12 @@ impl Tree {
         }
         let child = self.nodes.len();
         let depth = self.nodes.get(parent).map_or(0, |node| node.depth + 1);
-        self.nodes.push(Node::new(name, depth));
-        self.index.insert((parent, name), child);
+        let mut node = Node::new(name, depth);
         if let Some(parent) = self.nodes.get_mut(parent) {
-            parent.children.push(child);
+            node.next_sibling = parent.first_child.replace(child);
         }
+        self.nodes.push(node);
+        self.index.insert((parent, name), child);
         Some(child)
     }
 
@@ -220,7 +225,7 @@ impl Tree {
             count: Vec::new(),
             classes: [Vec::new(), Vec::new()],
         };
-        let mut places: HashMap<u32, usize> = HashMap::new();
+        let mut places: HashMap<u32, usize> = HashMap::default();
         let mut open = vec![0];
         while let Some(index) = open.pop() {
             let Some(node) = self
@@ -241,7 +246,11 @@ impl Tree {
             for (column, counts) in data.classes.iter_mut().zip(&node.classes) {
                 column.push(most(counts));
             }
-            let mut children = node.children.clone();
+            let first = node.first_child;
+            let siblings = std::iter::successors(first, |at| self.nodes.get(*at)?.next_sibling);
+            let mut children: Vec<usize> = siblings
+                .filter(|child| kept.get(*child) == Some(&true))
+                .collect();
             // The stack of open nodes turns the order round: the most numerous child comes out first.
             children.sort_by_key(|child| {
                 let child = self.nodes.get(*child);
@@ -313,7 +322,8 @@ impl Node {
             name,
             count: 0,
             depth,
-            children: Vec::new(),
+            first_child: None,
+            next_sibling: None,
             classes: [[0; MAX_CLASSES]; 2],
         }
     }

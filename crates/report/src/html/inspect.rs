@@ -175,17 +175,17 @@ fn table(out: &mut String, report: &Report<'_>) -> fmt::Result {
     out.push_str(
         "<div class=tools data-filter=group-table hidden></div>\n<div class=scroll><table id=group-table class=groups>\n<thead><tr>\
          <th data-sort=number data-filter=verdict>Verdict</th><th data-sort=number class=r>Count</th>\
-         <th data-sort=text data-filter=operation>Operation</th><th data-sort=text>Where</th>",
+         <th data-sort=text data-filter=operation>Operation</th><th data-sort=text class=wide>Where</th>",
     );
     let columns = Columns {
         waits: report.groups.iter().any(|group| group.waits.is_some()),
         creators: report.groups.iter().any(|group| group.created_by.is_some()),
     };
     if columns.waits {
-        out.push_str("<th data-sort=number class=r>Longest wait</th>");
+        out.push_str("<th data-sort=number class=\"r wait\">Longest wait</th>");
     }
     if columns.creators {
-        out.push_str("<th data-sort=text>Created by</th>");
+        out.push_str("<th data-sort=text class=by>Created by</th>");
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     let mut budget = MAX_STACK_BYTES;
