@@ -58,7 +58,10 @@ pub(super) fn parse(line: &[u8]) -> Parsed<'_> {
         return Parsed::Other;
     };
     let Some((bracket, labels, rest)) = split_bracket(rest) else {
-        return Parsed::Damaged("the brackets of the goroutine's state never close");
+        return match rest.contains(&b']') && !rest.contains(&b'{') {
+            true => Parsed::Other,
+            false => Parsed::Damaged("the brackets of the goroutine's state never close"),
+        };
     };
     match rest {
         b"" => {}
@@ -370,6 +373,7 @@ mod tests {
             ("goroutine 5 is stuck", Parsed::Other),
             ("goroutine profile: total 4", Parsed::Other),
             ("goroutine 5 [running]: and more", Parsed::Other),
+            ("goroutine 5 [running] was slow", Parsed::Other),
             ("goroutine 5 [running]:\r", Parsed::Dressed),
             ("goroutine 5 [running]:\\nmain.main()", Parsed::Dressed),
         ];

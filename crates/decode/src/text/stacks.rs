@@ -65,11 +65,12 @@ struct Known {
     content: Content,
 }
 
-/// A line that was the expected one.
-pub(super) struct Step {
+/// How far a block went as blocks before it.
+pub(super) struct Walk {
     pub(super) node: NodeId,
-    /// Bytes, with the newline.
+    /// Bytes, with the newlines.
     pub(super) taken: usize,
+    pub(super) lines: usize,
     /// The creator's goroutine.
     pub(super) parent: Option<GoroutineId>,
 }
@@ -144,49 +145,70 @@ impl Stacks {
             .map_or(node, |found| found.parent)
     }
 
-    /// Goes on from `node` if `text`, which ends with a newline, goes on as a block before did.
+    /// Goes on from `node` through `text`, which ends with a newline, as far as blocks before did; at most `max_lines`.
     #[inline]
-    pub(super) fn expected(&mut self, node: NodeId, text: &[u8]) -> Option<Step> {
-        let from = self.nodes.get(node as usize)?;
-        let (last, mut other) = (from.next, from.newest);
-        let mut id = last;
-        for _ in 0..MAX_TRIES {
-            if let Some(step) = self.matches(id, text) {
-                if id != last {
-                    self.nodes.get_mut(node as usize)?.next = id;
+    pub(super) fn walk(&mut self, mut node: NodeId, text: &[u8], max_lines: usize) -> Walk {
+        let mut rest = text;
+        let mut lines = 0;
+        let mut parent = None;
+        while lines < max_lines && !matches!(rest.first(), None | Some(b'\n')) {
+            let Some(from) = self.nodes.get(node as usize) else {
+                break;
+            };
+            let (last, mut other) = (from.next, from.newest);
+            let mut id = last;
+            let mut taken = 0;
+            for _ in 0..MAX_TRIES {
+                let Some(next) = self.nodes.get(id as usize) else {
+                    break;
+                };
+                taken = self.taken(next, rest, &mut parent);
+                if taken > 0 {
+                    break;
                 }
-                return Some(step);
+                id = other;
+                other = self.nodes.get(id as usize).map_or(NONE, |node| node.older);
             }
-            id = other;
-            other = self.nodes.get(other as usize)?.older;
+            if taken == 0 {
+                break;
+            }
+            if id != last
+                && let Some(from) = self.nodes.get_mut(node as usize)
+            {
+                from.next = id;
+            }
+            node = id;
+            rest = rest.get(taken..).unwrap_or_default();
+            lines += 1;
         }
-        None
+        let taken = text.len() - rest.len();
+        Walk {
+            node,
+            taken,
+            lines,
+            parent,
+        }
     }
 
-    /// The step to `id` if its line is the first of `text`.
+    /// The bytes of the first line of `text` with its newline if it is the line of `next`; else 0.
     #[inline(always)]
-    fn matches(&self, id: NodeId, text: &[u8]) -> Option<Step> {
-        let next = self.nodes.get(id as usize)?;
+    fn taken(&self, next: &Node, text: &[u8], creator: &mut Option<GoroutineId>) -> usize {
         let len = next.len as usize;
-        let (head, rest) = text.split_at_checked(len)?;
-        if key_end(head) != next.key_end {
-            return None;
-        }
-        if head != self.text.get(next.start as usize..)?.get(..len)? {
-            return None;
-        }
-        let (tail, parent) = match next.tail {
-            Tail::Nothing => (usize::from(rest.first() == Some(&b'\n')), None),
-            Tail::Arguments => (arguments(rest)?, None),
-            Tail::Registers => (registers(rest)?, None),
-            Tail::Parent => parent(rest)?,
-            Tail::Ancestor => (memchr(b'\n', rest)? + 1, None),
+        let Some((head, rest)) = text.split_at_checked(len) else {
+            return 0;
         };
-        (tail > 0).then_some(Step {
-            node: id,
-            taken: len + tail,
-            parent,
-        })
+        let start = next.start as usize;
+        if key_end(head) != next.key_end || self.text.get(start..start + len) != Some(head) {
+            return 0;
+        }
+        let tail = match next.tail {
+            Tail::Nothing => (rest.first() == Some(&b'\n')).then_some(1),
+            Tail::Arguments => arguments(rest),
+            Tail::Registers => registers(rest),
+            Tail::Parent => parent(rest, creator),
+            Tail::Ancestor => memchr(b'\n', rest).map(|at| at + 1),
+        };
+        tail.map_or(0, |tail| len + tail)
     }
 
     /// Goes on from `node` by a line, which may be new.
@@ -434,14 +456,15 @@ fn registers(rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// Bytes up to and with the newline, and the creator's goroutine where it is there.
+/// Bytes up to and with the newline, if this is nothing or the creator's goroutine.
 #[inline]
-fn parent(rest: &[u8]) -> Option<(usize, Option<GoroutineId>)> {
+fn parent(rest: &[u8], creator: &mut Option<GoroutineId>) -> Option<usize> {
     if rest.first() == Some(&b'\n') {
-        return Some((1, None));
+        return Some(1);
     }
     let digits = rest.strip_prefix(IN_GOROUTINE)?;
-    let end = memchr(b'\n', digits)?;
+    let end = digits.iter().position(|byte| *byte == b'\n')?;
     let id = number_u64(digits.get(..end)?)?;
-    Some((IN_GOROUTINE.len() + end + 1, Some(GoroutineId(id))))
+    *creator = Some(GoroutineId(id));
+    Some(IN_GOROUTINE.len() + end + 1)
 }
