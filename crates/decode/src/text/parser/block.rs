@@ -58,7 +58,12 @@ impl Block {
 
 impl Parser {
     /// A line of a goroutine that the walk did not expect.
-    pub(super) fn goroutine_line(&mut self, shared: &mut Shared<'_>, mut block: Block, line: &[u8]) {
+    pub(super) fn goroutine_line(
+        &mut self,
+        shared: &mut Shared<'_>,
+        mut block: Block,
+        line: &[u8],
+    ) {
         let kind = shared.stacks.kind(block.node);
         if block.cut {
             self.state = Phase::Goroutine(block);
@@ -152,7 +157,12 @@ impl Parser {
         );
     }
 
-    pub(in crate::text) fn follow(&mut self, shared: &mut Shared<'_>, block: &mut Block, line: &Line<'_>) {
+    pub(in crate::text) fn follow(
+        &mut self,
+        shared: &mut Shared<'_>,
+        block: &mut Block,
+        line: &Line<'_>,
+    ) {
         if block.full {
             return;
         }
@@ -180,7 +190,12 @@ fn max_lines(shared: &Shared<'_>) -> usize {
 
 /// Goes on as far as lines are as in blocks before; gives the bytes.
 #[inline]
-pub(super) fn walk(block: &mut Block, shared: &mut Shared<'_>, text: &[u8], line: &mut u64) -> usize {
+pub(super) fn walk(
+    block: &mut Block,
+    shared: &mut Shared<'_>,
+    text: &[u8],
+    line: &mut u64,
+) -> usize {
     if block.cut || block.full {
         return 0;
     }
@@ -201,4 +216,3 @@ fn creator_number(line: &[u8]) -> Option<gorphan_model::GoroutineId> {
     let digits = line.get(at + lines::IN_GOROUTINE.len()..)?;
     header::number_u64(digits).map(gorphan_model::GoroutineId)
 }
-

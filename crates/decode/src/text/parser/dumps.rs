@@ -89,7 +89,13 @@ impl Parser {
         false
     }
 
-    pub(super) fn count(&mut self, shared: &mut Shared<'_>, block: &Block, runner: bool, available: bool) {
+    pub(super) fn count(
+        &mut self,
+        shared: &mut Shared<'_>,
+        block: &Block,
+        runner: bool,
+        available: bool,
+    ) {
         let stack = if block.full {
             Err(Full)
         } else {

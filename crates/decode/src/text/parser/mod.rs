@@ -12,9 +12,9 @@ use super::build::{Builder, Goroutine, States};
 use super::clean;
 use super::header::{self, Header, LabelList, Parsed};
 use super::stacks::{StackId, Stacks};
+use crate::Options;
 pub(super) use block::Block;
 use block::walk;
-use crate::Options;
 
 /// What all streams of one input share.
 pub(super) struct Shared<'a> {
@@ -344,7 +344,6 @@ impl Parser {
             .as_ref()
             .is_some_and(|builder| builder.format() == Format::CountText)
     }
-
 }
 
 /// Whether the filter admits a goroutine.
