@@ -252,6 +252,7 @@ fn diff(report: &DiffReport<'_>, style: &Style<'_>, out: &mut dyn Write) -> Resu
 
 fn gctrace(report: &GcTraceReport<'_>, out: &mut dyn Write) -> Result<(), Error> {
     let trend = report.trend;
+    let hourly_told = words::tells_hourly(report.trace, trend);
     let collections = words::count_usize(report.trace.collections.len(), "collection");
     writeln!(
         out,
@@ -275,7 +276,8 @@ fn gctrace(report: &GcTraceReport<'_>, out: &mut dyn Write) -> Result<(), Error>
         let (_, name, unit) = words::measure(measure.measure);
         let hourly = measure
             .per_hour
-            .map_or("?".to_owned(), |slope| format!("{:+.2}", slope.estimate));
+            .filter(|_| hourly_told)
+            .map_or(String::new(), |slope| format!("{:+.2}", slope.estimate));
         writeln!(
             out,
             "| {name}, {unit} | {} | {:+.2} | {hourly} | {:.1} | {} |",

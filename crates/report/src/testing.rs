@@ -468,14 +468,14 @@ fn changes(groups: &[Group]) -> Vec<SiteChange> {
     changes
 }
 
-/// Forty collections over ten minutes: the live heap climbs, the stacks with it.
+/// Forty collections over twenty minutes: the live heap climbs, the stacks with it.
 fn trace() -> GcTrace {
     let collections = (0..40_u32).map(|index| {
         let step = f64::from(index);
         let wave = f64::from(index % 4);
         Collection {
             number: u64::from(index) + 1,
-            at_seconds: Some(step * 15.0),
+            at_seconds: Some(step * 30.0),
             heap_before_mb: 60.0 + step * 4.0,
             heap_live_mb: 40.0 + step * 3.0 + wave,
             stacks_mb: Some(1.0 + step / 4.0),

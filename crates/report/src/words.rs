@@ -1,7 +1,7 @@
 //! The words that more than one renderer uses.
 
 use gorphan_model::diff::Change;
-use gorphan_model::gc::{Growth, Measure};
+use gorphan_model::gc::{GcTrace, Growth, Measure, Trend};
 use gorphan_model::verdict::DismissedBy;
 use gorphan_model::{Evidence, Finding, Group, Pattern, Problem, ProfileKind, Verdict, Waits};
 
@@ -262,4 +262,20 @@ pub(crate) fn p_value(p: f64) -> String {
     } else {
         format!("p = {p:.4}")
     }
+}
+
+/// A slope per hour is told of ten minutes and more, in seconds: of less it would be an absurd multiple.
+const MIN_HOURLY_SECONDS: f64 = 600.0;
+
+/// Whether the judged part of a log is long enough for a slope per hour.
+pub(crate) fn tells_hourly(trace: &GcTrace, trend: &Trend) -> bool {
+    let judged = trace
+        .collections
+        .get(trend.judged.clone())
+        .unwrap_or_default();
+    let start = judged.first().and_then(|first| first.at_seconds);
+    let end = judged.last().and_then(|last| last.at_seconds);
+    start
+        .zip(end)
+        .is_some_and(|(start, end)| end - start >= MIN_HOURLY_SECONDS)
 }

@@ -32,7 +32,9 @@ pub(super) fn render(
     if trend.starts.len() > 1 {
         facts.push(format!("{} processes", trend.starts.len()));
     }
-    facts.push(words::count_of(trace.other_lines, "other line"));
+    if trace.other_lines > 0 {
+        facts.push(words::count_of(trace.other_lines, "other line"));
+    }
     head(&report.target.name, &facts, style, out)?;
     let verdict = paint(
         style.colour,
@@ -41,13 +43,14 @@ pub(super) fn render(
     );
     let message = wrap(&clean(&trend.message), style.width);
     writeln!(out, "{verdict}\n{}\n", hang(&message, 0))?;
-    for trend in &trend.measures {
-        measure(trend, style, out)?;
-    }
     let judged = trace
         .collections
         .get(trend.judged.clone())
         .unwrap_or_default();
+    let hourly = words::tells_hourly(trace, trend);
+    for trend in &trend.measures {
+        measure(trend, hourly, style, out)?;
+    }
     if judged.len() < trace.collections.len() && !judged.is_empty() {
         let left_out = trace.collections.len() - judged.len();
         writeln!(
@@ -81,7 +84,12 @@ fn colour(growth: Growth) -> anstyle::Style {
 }
 
 /// `live heap  grows like a leak: +3 MB per collection (2.7 to 3.3) ...`
-fn measure(trend: &MeasureTrend, style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+fn measure(
+    trend: &MeasureTrend,
+    hourly: bool,
+    style: &Style<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let (_, name, unit) = words::measure(trend.measure);
     let ansi = match trend.growth {
         Growth::Steady => PLAIN,
@@ -93,18 +101,25 @@ fn measure(trend: &MeasureTrend, style: &Style<'_>, out: &mut dyn Write) -> Resu
         "{} {growth}",
         paint(style.colour, BOLD, &format!("{name}:"))
     )?;
-    if trend.growth == Growth::TooShort {
-        return Ok(());
+    match trend.growth {
+        Growth::TooShort => return Ok(()),
+        Growth::Steady => {
+            let (median, points) = (number(trend.median, false), trend.points);
+            writeln!(out, "  median {median} {unit}, {points} points")?;
+            return Ok(());
+        }
+        Growth::LeakLike => {}
     }
     let hourly = trend
         .per_hour
+        .filter(|_| hourly)
         .map(|slope| format!(", {} per hour", rate(slope, unit)))
         .unwrap_or_default();
     let text = format!(
-        "{} per collection{hourly}; {:+.1} {unit} in all (median {:.1} {unit}), {}, {} points",
+        "{} per collection{hourly}; {} {unit} in all (median {} {unit}), {}, {} points",
         rate(trend.per_collection, unit),
-        trend.total,
-        trend.median,
+        number(trend.total, true),
+        number(trend.median, false),
         words::p_value(trend.p_value),
         trend.points
     );
@@ -117,10 +132,22 @@ fn measure(trend: &MeasureTrend, style: &Style<'_>, out: &mut dyn Write) -> Resu
 }
 
 fn rate(slope: Slope, unit: &str) -> String {
-    format!(
-        "{:+.2} {unit} ({:+.2} to {:+.2})",
-        slope.estimate, slope.low, slope.high
-    )
+    let [estimate, low, high] =
+        [slope.estimate, slope.low, slope.high].map(|value| number(value, true));
+    format!("{estimate} {unit} ({low} to {high})")
+}
+
+/// Three digits or so, more of a large number.
+fn number(value: f64, sign: bool) -> String {
+    let digits = match value.abs() {
+        value if value >= 100.0 => 0,
+        value if value >= 10.0 => 1,
+        _ => 2,
+    };
+    match sign {
+        true => format!("{value:+.digits$}"),
+        false => format!("{value:.digits$}"),
+    }
 }
 
 /// A column of the log that can be drawn.
@@ -194,8 +221,11 @@ fn series(
     Ok(())
 }
 
-/// `0s`, `9m45s`, `3h05m`.
+/// `0s`, `0.4s`, `9m45s`, `3h05m`.
 fn duration(seconds: f64) -> String {
+    if seconds > 0.0 && seconds < 9.95 {
+        return format!("{seconds:.1}s");
+    }
     // A cast of a float saturates.
     let whole = seconds.max(0.0).round() as u64;
     match whole {
