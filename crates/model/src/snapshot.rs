@@ -196,6 +196,12 @@ impl Labels {
         self.add_made(key, value, count, || key.into(), || value.into());
     }
 
+    /// Makes room for `keys` keys at once.
+    pub fn reserve(&mut self, keys: usize) {
+        let room = Self::MAX_KEYS.saturating_sub(self.keys.len());
+        self.keys.reserve_exact(keys.min(room));
+    }
+
     /// As [`Labels::add`], keeping the given texts rather than copies. Says whether a key or value was new and kept, so
     /// that a decoder can bound what all its samples keep.
     pub fn add_shared(&mut self, key: &Arc<str>, value: &Arc<str>, count: u64) -> bool {
@@ -217,7 +223,9 @@ impl Labels {
                 return false;
             }
             Err(at) => {
-                self.keys.reserve_exact(1);
+                if self.keys.len() == self.keys.capacity() {
+                    self.keys.reserve_exact(1);
+                }
                 self.keys.insert(at, (make_key(), LabelValues::default()));
                 at
             }

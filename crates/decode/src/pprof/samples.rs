@@ -213,6 +213,9 @@ impl<'a> Reader<'a, '_> {
         if self.kind == ProfileKind::GoroutineLeak {
             sample.leaked = sample.count;
         }
+        if sample.labels.is_empty() {
+            sample.labels.reserve(self.scratch.labels.len());
+        }
         for (name, value) in &self.scratch.labels {
             if self.label_values_left == 0 {
                 self.full.labels = self.full.labels.saturating_add(1);
