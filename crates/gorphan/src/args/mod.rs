@@ -15,7 +15,7 @@ use options::{HttpArgs, InputArgs, JudgeArgs, QueryArgs, ReportArgs, StackQueryA
     long_about = "Finds goroutine leaks in Go programs: reads goroutine dumps, profiles and pprof endpoints of Go 1.2 to \
                   1.27, and says what is blocked where, how many, for how long, created by whom, and what of it looks \
                   like a leak.",
-    after_help = "Exit status: 0 nothing found, 1 findings at or above --fail-on (default: leak), 2 could not do the job.",
+    after_help = "Exit status: 0 nothing found, 1 findings at or above --fail-on, 2 could not do the job.",
     after_long_help = EXAMPLES,
     propagate_version = true,
     max_term_width = 100,
@@ -30,13 +30,13 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   gorphan inspect http://localhost:6060      a running program that serves net/http/pprof
-  gorphan inspect dump.txt                   a dump or profile in a file, of any kind, compressed or not
+  gorphan inspect dump.txt                   a dump or profile in a file, of any kind
   kubectl logs pod | gorphan inspect -       the dumps inside a log
   gorphan diff before.pb.gz after.pb.gz      what grew, what is new, what is gone
   gorphan gctrace service.log                whether the heap grows, from GODEBUG=gctrace=1
   gorphan explain GR1001                     what a finding means and how it is fixed
 
-Exit status: 0 nothing found, 1 findings at or above --fail-on (default: leak), 2 could not do the job.";
+Exit status: 0 nothing found, 1 findings at or above --fail-on, 2 could not do the job.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -90,7 +90,7 @@ pub(crate) struct Inspect {
 const INSPECT_EXAMPLES: &str = "\
 Examples:
   gorphan inspect http://localhost:6060
-  gorphan inspect --leaks http://localhost:6060       what the runtime's own detector reports (Go 1.27)
+  gorphan inspect --leaks http://localhost:6060       the runtime's own detector (Go 1.27)
   gorphan inspect --min-wait 10m --state 'chan send' dump.txt
   gorphan inspect --group-by creator --sort count --top 5 dump.txt
   gorphan inspect --function 'shop/bus' --label tenant=t1 profile.pb.gz
@@ -98,9 +98,9 @@ Examples:
   gorphan inspect --own example.com/shop --fail-on suspect dump.txt
   gorphan inspect --format pprof --output g.pb.gz dump.txt && go tool pprof -http=: g.pb.gz
 
-A base URL is asked for debug=0, which costs the program next to nothing. Ids, waits and creators are only in debug=2,
-which stops the program while it is written: that is fetched as well if there are at most 1,000 goroutines, or
-alone with --debug 2.";
+A base URL is asked for debug=0, which costs the program next to nothing. Ids, waits and creators are \
+only in debug=2, which stops the program while it is written: that is fetched as well if there are at \
+most 1,000 goroutines, or alone with --debug 2.";
 
 /// `gorphan diff`.
 #[derive(Debug, Args)]

@@ -120,7 +120,7 @@ pub(crate) struct JudgeArgs {
     /// Write what is found to this file, for --baseline
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) write_baseline: Option<PathBuf>,
-    /// Demand an expiry date of every ignore rule, and treat every problem of the input as a failure
+    /// Demand an expiry date of every ignore rule of the configuration; without one it does not apply
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -171,7 +171,7 @@ pub(crate) struct QueryArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
-    /// Which dump of a file that holds several: last, all, or a number from 1
+    /// Which dump of an input that holds several: last, a number from 1, or all added up
     #[arg(long, value_name = "N", default_value = "last")]
     pub(crate) dump: DumpArg,
 }
@@ -181,7 +181,7 @@ pub(crate) struct InputArgs {
 pub(crate) enum DumpArg {
     /// The last; those before feed the judgement of growth.
     Last,
-    /// All of them as one.
+    /// All of them added up, as for several processes that write one log.
     All,
     /// This one, from 1.
     Number(usize),

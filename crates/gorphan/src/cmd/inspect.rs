@@ -1,5 +1,6 @@
 //! `gorphan inspect`: one snapshot.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use gorphan_capture::Capture;
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
     let mut captured = capture(&args.source, filter(&args.query), &args.http)?;
     let mut problems = std::mem::take(&mut captured.problems);
     problems.extend(settings.problems.iter().cloned());
-    let snapshot = choose(&captured, args.input.dump, &mut problems)?;
+    let snapshot = &*choose(&captured, args.input.dump, &mut problems)?;
     problems.extend(snapshot.problems.iter().cloned());
     problems.extend(unanswerable(&args.query, snapshot));
 
@@ -39,7 +40,15 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
         );
     }
     write_baseline(&args.judge, &judged)?;
-    let wanted = wanted(&captured, snapshot, &args.query);
+    let wanted = match args.input.dump {
+        DumpArg::All => add_up(
+            captured
+                .snapshots
+                .iter()
+                .map_while(|one| wanted(&captured, one, &args.query)),
+        ),
+        DumpArg::Last | DumpArg::Number(_) => wanted(&captured, snapshot, &args.query),
+    };
     let shown = wanted.as_ref().unwrap_or(snapshot);
     let mut groups = view(shown, &judged, &args.query);
     if wanted.is_some() {
@@ -70,27 +79,59 @@ fn choose<'a>(
     captured: &'a Capture,
     dump: DumpArg,
     problems: &mut Vec<Problem>,
-) -> Result<&'a Snapshot> {
+) -> Result<Cow<'a, Snapshot>> {
     let snapshots = &captured.snapshots;
-    let count = snapshots.len();
-    let chosen = match dump {
-        DumpArg::Number(number) => snapshots.get(number.saturating_sub(1)).ok_or_else(|| {
-            Failure::new(format!(
-                "there is no dump {number} in {}: it holds {count}",
-                captured.info.name
-            ))
-        })?,
-        DumpArg::Last | DumpArg::All => snapshots.last().ok_or_else(|| {
-            Failure::new(format!("there are no goroutines in {}", captured.info.name))
-        })?,
-    };
-    if count > 1 && dump == DumpArg::Last {
-        problems.push(Problem::new(format!(
-            "the input holds {count} dumps; this is the last, with what grew over all of them (--dump 1 to {count} shows \
-             one alone, `gorphan diff` compares the first with the last)"
-        )));
+    let (name, count) = (&captured.info.name, snapshots.len());
+    let none = || Failure::new(format!("there are no goroutines in {name}"));
+    match dump {
+        DumpArg::Number(number) => {
+            let chosen = snapshots.get(number.saturating_sub(1));
+            let missing = || {
+                Failure::new(format!(
+                    "there is no dump {number} in {name}: it holds {count}"
+                ))
+            };
+            chosen.map(Cow::Borrowed).ok_or_else(missing)
+        }
+        DumpArg::All if count > 1 => {
+            problems.push(Problem::new(format!(
+                "the input holds {count} dumps, which are added up; goroutine numbers are left out, as they may be of \
+                 several processes"
+            )));
+            add_up(snapshots.iter().cloned())
+                .map(Cow::Owned)
+                .ok_or_else(none)
+        }
+        DumpArg::Last | DumpArg::All => {
+            if count > 1 {
+                problems.push(Problem::new(format!(
+                    "the input holds {count} dumps; this is the last, with what grew over all of them (--dump 1 to \
+                     {count} shows one alone, `gorphan diff` compares the first with the last)"
+                )));
+            }
+            snapshots.last().map(Cow::Borrowed).ok_or_else(none)
+        }
     }
-    Ok(chosen)
+}
+
+/// One snapshot with the goroutines of several, without their numbers: dumps of several processes have the same ones.
+fn add_up(snapshots: impl Iterator<Item = Snapshot>) -> Option<Snapshot> {
+    snapshots
+        .map(|mut snapshot| {
+            for sample in &mut snapshot.samples {
+                let known = sample.identities.known.len() as u64;
+                sample.identities.known.clear();
+                sample.identities.elided = sample.identities.elided.saturating_add(known);
+            }
+            snapshot
+        })
+        .reduce(|mut sum, next| {
+            sum.samples.extend(next.samples);
+            sum.problems.extend(next.problems);
+            sum.truncated |= next.truncated;
+            sum.bytes_read = sum.bytes_read.saturating_add(next.bytes_read);
+            sum
+        })
 }
 
 /// Groups what is shown, with the verdicts of the sites that were judged among all goroutines: a filter must not turn
