@@ -335,6 +335,25 @@ fn dumps_of_two_containers_in_one_log_are_two() {
     assert_eq!(samples(&mixed), [samples(DUMP), samples(&other)].concat());
 }
 
+#[test]
+fn sources_past_the_limit_are_told() {
+    let pod = |n: u32| each_line(DUMP, |_, line| format!("pod-{n}x | {line}"));
+    let text: String = (0..80).map(pod).collect();
+    let found = read(&text);
+    let last = found.last().expect("dumps");
+    assert_eq!(
+        (found.len(), last.problems.len()),
+        (63, 1),
+        "{:?}",
+        last.problems
+    );
+    assert!(
+        last.problems[0].message.contains("more than 64 sources"),
+        "{:?}",
+        last.problems
+    );
+}
+
 /// Expects several dumps, as (first line, goroutines).
 fn check_several(text: &str, expected: &[(u64, u64)]) {
     let found = read(text);

@@ -205,6 +205,10 @@ impl Builder {
         }
         if self.identities_left > 0 {
             self.identities_left -= 1;
+            if sample.identities.known.is_empty() {
+                // Many samples have one goroutine only.
+                sample.identities.known.reserve_exact(1);
+            }
             sample.identities.known.push(Identity {
                 id: GoroutineId(one.id),
                 parent: one.parent,

@@ -3,6 +3,7 @@
 //! The text of each source goes to a parser of its own, so that dumps of two containers in one file stay two dumps. A
 //! source is known by its prefix (see [`super::prefix`]), or by the field of a JSON line with what names its container.
 
+use gorphan_model::Problem;
 use memchr::{memchr, memchr_iter, memmem};
 use serde_json::Value;
 
@@ -92,6 +93,8 @@ pub(super) struct Log {
     sources: Vec<Source>,
     candidates: Vec<Candidate>,
     last: usize,
+    /// The first line of a source past the limit.
+    left_out: Option<u64>,
     plain: Vec<u8>,
     text: Vec<u8>,
 }
@@ -109,6 +112,7 @@ impl Log {
             sources: vec![Source { mark, parser }],
             candidates: Vec::new(),
             last: 0,
+            left_out: None,
             plain: Vec::new(),
             text: Vec::new(),
         }
@@ -129,6 +133,17 @@ impl Log {
         if let Some(source) = self.sources.first_mut() {
             source.parser.skip_line(shared, message);
         }
+    }
+
+    /// What to say of the sources that were too many.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        self.left_out.map(|line| {
+            let message = format!(
+                "the log has dumps of more than {MAX_SOURCES} sources, told apart by what stands before their lines; \
+                 further ones were left out; decode the sources one by one"
+            );
+            Problem::at_line(line, message)
+        })
     }
 
     /// All parsers, at the end.
@@ -215,7 +230,7 @@ impl Log {
         for mut candidate in std::mem::take(&mut self.candidates) {
             candidate.waited += 1;
             if candidate.mark.prefix.strip(line).is_some() {
-                let at = self.source(candidate.mark);
+                let at = self.source(candidate.mark, candidate.line);
                 self.give(shared, at, &candidate.header, candidate.line);
             } else if bare || candidate.waited > MAX_UNCLEAR_LINES {
                 self.give(shared, 0, &candidate.header, candidate.line);
@@ -226,11 +241,12 @@ impl Log {
     }
 
     /// The source with this mark, new if there is none.
-    fn source(&mut self, mark: Mark) -> usize {
+    fn source(&mut self, mark: Mark, number: u64) -> usize {
         if let Some(at) = self.sources.iter().position(|source| source.mark == mark) {
             return at;
         }
         if self.sources.len() >= MAX_SOURCES {
+            self.left_out = self.left_out.or(Some(number));
             return 0;
         }
         self.sources.push(Source {
@@ -286,6 +302,7 @@ impl Log {
             inner: Template::default(),
         };
         if self.sources.len() + self.candidates.len() >= MAX_SOURCES {
+            self.left_out = self.left_out.or(Some(number));
             return false;
         }
         self.candidates.push(Candidate {
@@ -324,7 +341,7 @@ impl Log {
             field: Some((path, wrap::source(&value))),
             inner,
         };
-        let at = self.source(mark);
+        let at = self.source(mark, number);
         self.give_text(shared, at, text, number);
         true
     }

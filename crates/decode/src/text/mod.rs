@@ -114,9 +114,12 @@ impl Text {
     }
 
     fn end(self, shared: &mut Shared<'_>, over_limit: bool) -> Result<Vec<Snapshot>, Error> {
-        let mut parsers = match self.mode {
-            Mode::Clean(parser) => vec![*parser],
-            Mode::Log(log) => log.into_parsers(shared),
+        let (mut parsers, problem) = match self.mode {
+            Mode::Clean(parser) => (vec![*parser], None),
+            Mode::Log(log) => {
+                let problem = log.problem();
+                (log.into_parsers(shared), problem)
+            }
         };
         let mut snapshots = Vec::new();
         for parser in &mut parsers {
@@ -124,6 +127,9 @@ impl Text {
             snapshots.append(&mut parser.done);
         }
         snapshots.sort_by_key(|snapshot| snapshot.first_line);
+        if let (Some(problem), Some(last)) = (problem, snapshots.last_mut()) {
+            last.problems.push(problem);
+        }
         if over_limit && let Some(last) = snapshots.last_mut() {
             last.truncated = true;
             last.problems.push(gorphan_model::Problem::new(format!(

@@ -20,6 +20,8 @@ use super::lines::{Content, IN_GOROUTINE, Kind, Line, Tail};
 const MAX_TEXT_BYTES: usize = 32 << 20;
 /// Nodes of the tree, 48 bytes each and 8 in the table of edges; 200,000 stacks with ten lines of their own each.
 const MAX_NODES: usize = 2 << 20;
+/// Distinct lines kept, some 150 bytes each with their names; a large program's dump has under 50,000.
+const MAX_LINES: usize = 500_000;
 /// Frames of all distinct stacks, 40 bytes each.
 const MAX_FRAMES: usize = 4 << 20;
 
@@ -278,7 +280,8 @@ impl Stacks {
             return Ok(*id);
         }
         let bytes = self.text.len().saturating_add(self.names.bytes());
-        if bytes.saturating_add(line.key.len().saturating_mul(2)) > MAX_TEXT_BYTES {
+        let added = line.key.len().saturating_mul(2);
+        if bytes.saturating_add(added) > MAX_TEXT_BYTES || self.lines.len() >= MAX_LINES {
             return Err(Full);
         }
         let id = u32::try_from(self.lines.len()).map_err(|_| Full)?;
@@ -344,7 +347,7 @@ impl Stacks {
         Ok(id)
     }
 
-    fn keep(&mut self, stack: Stack, hash: u64) -> Result<StackId, Full> {
+    fn keep(&mut self, mut stack: Stack, hash: u64) -> Result<StackId, Full> {
         let ancestors = stack
             .ancestors
             .iter()
@@ -354,6 +357,7 @@ impl Stacks {
             return Err(Full);
         }
         self.frames = frames;
+        stack.frames.shrink_to_fit();
         let id = u32::try_from(self.stacks.len()).map_err(|_| Full)?;
         self.stacks.push(Arc::new(stack));
         let (stacks, hasher) = (&self.stacks, &self.hasher);

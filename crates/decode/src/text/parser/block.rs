@@ -65,7 +65,7 @@ impl Parser {
         line: &[u8],
     ) {
         let kind = shared.stacks.kind(block.node);
-        if block.cut {
+        if block.cut || block.full {
             self.state = Phase::Goroutine(block);
             return;
         }
