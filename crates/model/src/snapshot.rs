@@ -156,6 +156,11 @@ impl ValueCounts {
         self.0.iter().map(|(value, count)| (value, *count))
     }
 
+    /// The goroutines of each value, by value.
+    pub fn values(&self) -> impl Iterator<Item = &u64> {
+        self.0.iter().map(|(_, count)| count)
+    }
+
     /// The goroutines with a value.
     pub fn get(&self, value: &str) -> Option<u64> {
         let at = self.find(value).ok()?;
