@@ -68,7 +68,7 @@ impl Parser {
             }
             self.split(shared, Format::Dump, ProfileKind::Goroutine, block.line);
         }
-        if kind == Kind::Start {
+        if kind == Kind::Start && !block.full {
             self.builder(shared).problem(
                 block.line,
                 format!("goroutine {} has no stack", block.one.id),
@@ -208,7 +208,7 @@ impl Parser {
         match std::mem::replace(&mut self.state, Phase::Outside) {
             Phase::Goroutine(block) => {
                 let kind = shared.stacks.kind(block.node);
-                let cut = kind.wants_place() || kind == Kind::Start;
+                let cut = (kind.wants_place() || kind == Kind::Start) && !block.full;
                 if cut && !limit {
                     let id = block.one.id;
                     self.truncated(
