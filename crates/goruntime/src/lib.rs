@@ -1,0 +1,19 @@
+//! The goroutines of a Go process, read from its memory; pure.
+//!
+//! [`Image::parse`] reads the executable, [`Runtime::of`] finds the runtime's variables and struct layouts in it. While the
+//! target is stopped, [`Runtime::copy`] copies what must be consistent; once it runs again, [`Runtime::snapshot`] makes a
+//! [`gorphan_model::Snapshot`] of the copy. Memory is read through [`Memory`] alone: nothing here knows of processes or files.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod frozen;
+mod image;
+mod memory;
+mod runtime;
+
+pub use error::{Error, ImageError};
+pub use frozen::{Frozen, Limits, Moment, Thread};
+pub use image::{GoVersion, Image};
+pub use memory::{Address, Memory, Unreadable};
+pub use runtime::{Bias, Detail, Details, Runtime};

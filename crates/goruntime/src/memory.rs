@@ -1,0 +1,39 @@
+//! The memory of the process that is looked at, as whoever can read it offers it.
+
+use std::fmt;
+
+/// An address in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub u64);
+
+impl Address {
+    /// The address `bytes` further on; `None` past the end of the address space.
+    pub fn plus(self, bytes: u64) -> Option<Self> {
+        self.0.checked_add(bytes).map(Self)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:x}", self.0)
+    }
+}
+
+/// A read that failed: nothing is known of what lies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {length} bytes of the target's memory at {address}")]
+pub struct Unreadable {
+    /// Where the read began.
+    pub address: Address,
+    /// How many bytes were asked for.
+    pub length: u64,
+}
+
+/// Foreign memory: a live process, a core file, or one made for a test. A failed read is an error, never zero.
+pub trait Memory {
+    /// Fills `buffer` from `address`, wholly or not at all.
+    ///
+    /// # Errors
+    /// When any byte of it cannot be read.
+    fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable>;
+}
