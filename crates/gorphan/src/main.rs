@@ -1,6 +1,8 @@
 //! `gorphan`: finds goroutine leaks in Go programs. Parses arguments, runs a command, and turns what comes back into an
 //! exit status: 0 nothing found, 1 findings at or above `--fail-on`, 2 could not do the job.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod capture;
 mod cmd;

@@ -1,75 +1,16 @@
-//! The real binary on captured and on bad input: what it says, where it says it, and its exit status.
+//! The real binary's commands on captured and on made-up dumps.
+
+#[path = "support/run.rs"]
+mod run;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use assert_cmd::Command;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use run::{DUMP, captured, check_failure, folder, gorphan, senders, text};
 use serde_json::Value;
-use tempfile::TempDir;
-
-const DUMP: &str = "goroutine 7 [chan send, 3 minutes]:\nmain.f()\n\t/src/main.go:3 +0x1d\ncreated by main.main in \
-                    goroutine 1\n\t/src/main.go:9 +0x25\n\n";
-
-/// The binary in a folder of its own, without the settings of whoever runs the tests.
-fn gorphan(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gorphan"));
-    command.current_dir(folder.path());
-    for name in [
-        "NO_COLOR",
-        "CLICOLOR",
-        "CLICOLOR_FORCE",
-        "GORPHAN_BEARER_TOKEN",
-        "GORPHAN_BASIC_AUTH",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn captured(version: &str, name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/captured")
-        .join(version)
-        .join(name)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// `count` goroutines that wait to send, with numbers from 10 and started by goroutine 1, beside the main goroutine.
-fn senders(count: u64) -> String {
-    let mut dump =
-        String::from("goroutine 1 [select (no cases)]:\nmain.main()\n\t/src/main.go:9 +0x1d\n\n");
-    for id in 10..10 + count {
-        dump.push_str(&DUMP.replace("goroutine 7", &format!("goroutine {id}")));
-    }
-    dump
-}
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-}
-
-/// Holds that a run fails with status 2, nothing on standard output, and all of `words` on standard error.
-#[track_caller]
-fn check_failure(command: &mut Command, words: &[&str]) {
-    let output = command.output().expect("it runs");
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert_eq!(text(&output.stdout), "");
-    for word in words {
-        assert!(said.contains(word), "{word:?} is not in: {said}");
-    }
-    assert!(!said.contains('\x1b'), "colours in a pipe: {said}");
 }
 
 #[test]
@@ -157,87 +98,7 @@ fn every_format_is_written_to_a_file_as_to_standard_output() {
     assert_eq!(left.len(), 1, "a temporary file is left: {left:?}");
 }
 
-#[test]
-fn what_is_no_dump_is_refused_with_what_to_try() {
-    let folder = folder();
-    let write =
-        |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).expect("written");
-    let gzip = |bytes: &[u8]| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).expect("packed");
-        encoder.finish().expect("packed")
-    };
-    write(
-        "page",
-        b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>",
-    );
-    write("empty", b"");
-    write("empty.gz", &gzip(b""));
-    write("cut.gz", &gzip(senders(500).as_bytes())[..40]);
-    write(
-        "noise",
-        &(0..4096_u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-            .collect::<Vec<u8>>(),
-    );
-    write("prose", b"nothing to see here\nat all\n");
-    // A heap profile's sample type, in its place at the start of the protobuf.
-    write(
-        "heap.pb.gz",
-        &gzip(b"\x0a\x04\x08\x01\x10\x02\x32\x00\x32\x0binuse_space\x32\x05bytes"),
-    );
-    for (source, words) in [
-        (
-            "page",
-            &["page", "web page", "Sign in", "/debug/pprof/goroutine"][..],
-        ),
-        ("empty", &["empty", "goroutine dump or profile"]),
-        ("empty.gz", &["empty"]),
-        ("cut.gz", &["cut.gz"]),
-        ("noise", &["noise", "goroutine"]),
-        (
-            "prose",
-            &["no goroutine was found", "2 lines", "kill -QUIT"],
-        ),
-        (
-            "heap.pb.gz",
-            &["profile of the heap", "/debug/pprof/goroutine"],
-        ),
-        (env!("CARGO_BIN_EXE_gorphan"), &["executable", "kill -QUIT"]),
-        (".", &["directory", "give one file"]),
-        ("missing", &["cannot open missing", "http://localhost:6060"]),
-        (
-            "4711",
-            &["process 4711", "kill -QUIT 4711", "net/http/pprof"],
-        ),
-        ("ftp://host/x", &["only http and https"]),
-        (
-            "http://127.0.0.1:1/",
-            &["cannot connect to http://127.0.0.1:1/", "refused"],
-        ),
-    ] {
-        check_failure(gorphan(&folder).args(["inspect", source]), words);
-    }
-}
-
 #[cfg(unix)]
-#[test]
-fn a_file_that_may_not_be_read_is_said_so() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = folder();
-    let path = folder.path().join("secret");
-    fs::write(&path, DUMP).expect("written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("set");
-    let mut command = gorphan(&folder);
-    command.args(["inspect", "secret"]);
-    if fs::File::open(&path).is_err() {
-        check_failure(&mut command, &["cannot open secret", "pipe it in"]);
-    } else {
-        // The superuser may read everything.
-        assert_eq!(command.output().expect("it runs").status.code(), Some(0));
-    }
-}
-
 #[test]
 fn standard_input_is_read() {
     let output = gorphan(&folder())
@@ -248,49 +109,7 @@ fn standard_input_is_read() {
     assert_eq!(json(&output)["groups"][0]["site"]["function"], "main.f");
 }
 
-#[test]
-fn a_pipe_that_nobody_reads_is_not_a_failure() {
-    let folder = folder();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_gorphan"))
-        .args(["inspect", "--format", "html", "--fail-on", "suspect"])
-        .arg(captured("go1.27.3", "sites.dump"))
-        .current_dir(folder.path())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    drop(child.stdout.take());
-    let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .expect("piped")
-        .read_to_string(&mut said)
-        .expect("text");
-    assert_eq!(said, "");
-    assert_eq!(child.wait().expect("it ends").code(), Some(1));
-}
-
 #[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_a_failure() {
-    let folder = folder();
-    let dump = captured("go1.27.3", "sites.dump");
-    let mut command = gorphan(&folder);
-    command
-        .args(["inspect", "--output", "/dev/full"])
-        .arg(&dump);
-    check_failure(&mut command, &["cannot write the report to /dev/full"]);
-    let mut command = gorphan(&folder);
-    command
-        .args(["inspect", "--output", "no/such/folder/report"])
-        .arg(&dump);
-    check_failure(
-        &mut command,
-        &["cannot write the report to no/such/folder/report"],
-    );
-}
-
 #[test]
 fn a_query_shows_less_and_judges_the_same() {
     let folder = folder();
@@ -574,51 +393,6 @@ fn gctrace_fails_on_growth_only_if_asked() {
         command.arg("gctrace").write_stdin("no log\n"),
         &["standard input", "GODEBUG=gctrace=1"],
     );
-}
-
-#[test]
-fn credentials_are_not_repeated() {
-    let folder = folder();
-    for arguments in [
-        &["--header", "s3cret"][..],
-        &["--header", "bad name: s3cret"],
-        &["--basic-auth", "me:s3cret"],
-        &["--bearer-token", "s3cret"],
-    ] {
-        let mut command = gorphan(&folder);
-        command
-            .args(["inspect", "http://u:s3cret@127.0.0.1:1/?token=s3cret"])
-            .args(arguments);
-        let output = command.output().expect("it runs");
-        assert_eq!(output.status.code(), Some(2));
-        assert!(
-            !text(&output.stderr).contains("s3cret"),
-            "{}",
-            text(&output.stderr)
-        );
-    }
-}
-
-#[test]
-fn bad_arguments_are_explained() {
-    let folder = folder();
-    for (arguments, words) in [
-        (
-            &["inspect", "x", "--state", "chan sned"][..],
-            &["chan sned", "chan send"][..],
-        ),
-        (&["inspect", "x", "--min-wait", "soon"], &["soon", "10m"]),
-        (
-            &["inspect", "x", "--function", "("],
-            &["regular expression"],
-        ),
-        (&["inspect", "x", "--dump", "0"], &["number from 1"]),
-        (&["inspect", "x", "--fail-no", "leak"], &["--fail-on"]),
-        (&["inspect", "x", "--leaks"], &["--leaks", "URL"]),
-        (&["inspekt", "x"], &["inspect"]),
-    ] {
-        check_failure(gorphan(&folder).args(arguments), words);
-    }
 }
 
 #[test]
