@@ -64,7 +64,21 @@ impl Baseline {
 
     /// For each group whether the baseline dismisses it. Groups that differ only by line share one known count.
     pub(super) fn counts(&self, groups: &[Group]) -> Vec<Option<Dismissal>> {
-        let found: Vec<Option<usize>> = groups.iter().map(|group| self.find(group)).collect();
+        let mut known: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (index, site) in self.sites.iter().enumerate() {
+            let key = (site.function.as_str(), site.operation.as_str());
+            known.entry(key).or_default().push(index);
+        }
+        let find = |group: &Group| {
+            let key = (&*group.site.function, group.site.operation.as_str());
+            let creator = creator(group);
+            let mut same = known.get(&key)?.iter().copied();
+            same.find(|index| {
+                let theirs = self.sites.get(*index).and_then(|it| it.created_by.as_ref());
+                !matches!((theirs, &creator), (Some(theirs), Some(ours)) if theirs != ours)
+            })
+        };
+        let found: Vec<Option<usize>> = groups.iter().map(find).collect();
         let mut totals = vec![0_u64; self.sites.len()];
         for (group, site) in groups.iter().zip(&found) {
             if let Some(total) = site.and_then(|site| totals.get_mut(site)) {
@@ -81,16 +95,6 @@ impl Baseline {
         };
         found.iter().map(verdict).collect()
     }
-
-    fn find(&self, group: &Group) -> Option<usize> {
-        let mine = fingerprint(group);
-        self.sites.iter().position(|site| {
-            let creators = (&site.created_by, &mine.created_by);
-            site.operation == mine.operation
-                && site.function == mine.function
-                && !matches!(creators, (Some(theirs), Some(ours)) if theirs != ours)
-        })
-    }
 }
 
 /// The count up to which a site with `known` goroutines stays dismissed.
@@ -101,11 +105,15 @@ fn allowed(known: u64) -> u64 {
 
 /// What identifies a group in a baseline; the count is left 0.
 fn fingerprint(group: &Group) -> KnownSite {
-    let created_by = group.created_by.as_ref();
     KnownSite {
         function: group.site.function.to_string(),
         operation: group.site.operation.as_str().to_owned(),
-        created_by: created_by.map(|frame| symbol::canonical(&frame.function).into_owned()),
+        created_by: creator(group),
         count: 0,
     }
+}
+
+fn creator(group: &Group) -> Option<String> {
+    let created_by = group.created_by.as_ref();
+    created_by.map(|frame| symbol::canonical(&frame.function).into_owned())
 }
