@@ -3,6 +3,8 @@
 //! `cargo bench -p gorphan-decode --bench pprof`; `GORPHAN_BENCH_PROFILE=FILE.pb.gz` measures a real one beside the
 //! generated one.
 
+#![expect(clippy::disallowed_methods, reason = "benchmarks read captured dumps")]
+
 #[path = "../tests/oracle/mod.rs"]
 mod oracle;
 

@@ -1,6 +1,11 @@
 //! Times decoding a file, reading included: `time_decode FILE RUNS` prints "median seconds, goroutines, peak resident
 //! KiB". `cargo xtask bench` sets this beside other projects' parsers.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own: it reads files and a clock"
+)]
+
 use std::error::Error;
 use std::fs::{self, File};
 use std::time::Instant;

@@ -3,6 +3,8 @@
 //! The logs in `gctrace/` are every nth line of what real programs wrote in 100 s (Go 1.26, GOGC=50): `leak` and
 //! `slowleak` leave goroutines behind, the others are healthy in different ways.
 
+#![expect(clippy::disallowed_methods, reason = "tests read captured dumps")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Healthy programs have no findings, whatever they do at the moment.
 
+#![expect(clippy::disallowed_methods, reason = "tests read captured dumps")]
+
 use std::fs::{self, File};
 use std::path::Path;
 

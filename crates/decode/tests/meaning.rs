@@ -1,5 +1,7 @@
 //! The same program, captured from Go 1.19 to 1.27 in every format, has the same blocked sites.
 
+#![expect(clippy::disallowed_methods, reason = "tests read captured dumps")]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;

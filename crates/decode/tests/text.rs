@@ -1,5 +1,7 @@
 //! Text of every dialect, as snapshots of what is read from it.
 
+#![expect(clippy::disallowed_methods, reason = "tests read captured dumps")]
+
 use std::fmt::Write as _;
 
 use gorphan_decode::{Options, text};

@@ -1,3 +1,7 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test runs another program on a file"
+)]
 use std::io::Read as _;
 use std::process::Command;
 
