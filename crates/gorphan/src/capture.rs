@@ -1,7 +1,7 @@
 //! From arguments to snapshots.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use gorphan_capture::{
@@ -25,6 +25,13 @@ pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<C
     let mut target = Target::parse(source)?;
     match &mut target {
         Target::Http(endpoint) => {
+            if http.leaks && !endpoint.is_base() {
+                let name = endpoint.name();
+                return Err(Failure::new(format!(
+                    "--leaks chooses among a program's profiles, and {name} is one of them"
+                ))
+                .advise("give the base, as http://HOST:PORT, or leave --leaks out"));
+            }
             if http.leaks {
                 endpoint.profile = Profile::GoroutineLeak;
             }
@@ -36,6 +43,9 @@ pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<C
         }
         Target::Stdin | Target::File(_) => {}
     }
+    if matches!(target, Target::Stdin) {
+        say_if_typed("a dump or profile");
+    }
     let options = Options {
         filter,
         ..Options::default()
@@ -46,6 +56,13 @@ pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<C
         gorphan_capture::capture_with_progress(&target, &http_options(http)?, &options, &progress);
     drop(line);
     Ok(captured?)
+}
+
+/// Says that standard input is awaited, where it is a terminal and nothing else would tell.
+pub(crate) fn say_if_typed(what: &str) {
+    if io::stdin().is_terminal() {
+        anstream::eprintln!("reading {what} from standard input (Ctrl-D ends it)");
+    }
 }
 
 /// The target's name for a progress line, without credentials.

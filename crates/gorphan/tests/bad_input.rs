@@ -172,6 +172,10 @@ fn bad_arguments_are_explained() {
         (&["inspect", "x", "--dump", "0"], &["number from 1"]),
         (&["inspect", "x", "--fail-no", "leak"], &["--fail-on"]),
         (&["inspect", "x", "--leaks"], &["--leaks", "URL"]),
+        (
+            &["inspect", "http://127.0.0.1:1/debug/pprof/heap", "--leaks"],
+            &["--leaks", "give the base"],
+        ),
         (&["inspekt", "x"], &["inspect"]),
     ] {
         check_failure(gorphan(&folder).args(arguments), words);

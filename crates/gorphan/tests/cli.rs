@@ -4,6 +4,8 @@
 mod run;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Output;
 
 use run::{DUMP, captured, check_failure, folder, gorphan, senders, text};
@@ -437,4 +439,42 @@ fn completions_and_the_manual_name_the_commands() {
             "{arguments:?}"
         );
     }
+}
+
+/// Answers one request with a dump, and gives back its first line.
+fn answer_once(listener: &TcpListener) -> String {
+    let (stream, _) = listener.accept().expect("a connection");
+    let mut reader = BufReader::new(&stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).expect("a request");
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        reader.read_line(&mut line).expect("a header");
+    }
+    let length = DUMP.len();
+    write!(
+        &stream,
+        "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{DUMP}"
+    )
+    .expect("an answer");
+    first.trim().to_owned()
+}
+
+#[test]
+fn the_proxy_of_the_environment_is_used() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let proxy = std::thread::spawn(move || answer_once(&listener));
+    let output = gorphan(&folder())
+        .args(["inspect", "--format", "json", "http://shop.invalid/dump"])
+        .env("HTTP_PROXY", format!("http://{address}"))
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(json(&output)["target"]["name"], "http://shop.invalid/dump");
+    assert_eq!(
+        proxy.join().expect("answered"),
+        "GET http://shop.invalid/dump HTTP/1.1"
+    );
 }

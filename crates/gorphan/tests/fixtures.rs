@@ -114,6 +114,7 @@ fn inspect(arguments: &[&str]) -> Value {
         .args(["inspect", "--format", "json", "--colour", "never"])
         .args(arguments)
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .env("NO_PROXY", "127.0.0.1")
         .output()
         .expect("gorphan runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -394,6 +395,7 @@ fn the_runtimes_own_leak_profile_is_asked_for_or_its_lack_is_said() {
     let fixture = Fixture::start("n-cast", "leak");
     let output = Command::new(env!("CARGO_BIN_EXE_gorphan"))
         .args(["inspect", "--format", "json", "--leaks", &fixture.url])
+        .env("NO_PROXY", "127.0.0.1")
         .output()
         .expect("gorphan runs");
     let version = Command::new(support::go())

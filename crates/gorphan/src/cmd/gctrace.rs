@@ -10,6 +10,7 @@ use gorphan_report::{Document, GcTraceReport, TargetInfo};
 
 use super::Outcome;
 use crate::args::Gctrace;
+use crate::capture::say_if_typed;
 use crate::error::{Failure, Result};
 use crate::output;
 
@@ -17,6 +18,7 @@ use crate::output;
 pub(crate) fn run(args: &Gctrace) -> Result<Outcome> {
     let from_stdin = args.file == "-";
     let read = if from_stdin {
+        say_if_typed("a log");
         gctrace::read(io::stdin().lock())
     } else {
         gctrace::read(gorphan_capture::open(Path::new(&args.file))?)

@@ -18,6 +18,12 @@ pub(crate) fn gorphan(folder: &TempDir) -> Command {
         "CLICOLOR_FORCE",
         "GORPHAN_BEARER_TOKEN",
         "GORPHAN_BASIC_AUTH",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(name);
     }
