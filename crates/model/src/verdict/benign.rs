@@ -1,5 +1,6 @@
 //! Background goroutines of the standard library and of well-known modules, from `benign.toml`.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -44,13 +45,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn matches(&self, group: &Group) -> bool {
+    fn matches(&self, names: &Names<'_>) -> bool {
+        let group = names.group;
         let operation = group.site.operation;
-        let any = |patterns: &[String], name: &str| {
-            let name = symbol::canonical(name);
-            patterns.iter().any(|pattern| glob(pattern, &name))
-        };
-        let frames = &group.stack.frames;
+        let any = |patterns: &[String], name: &str| patterns.iter().any(|it| glob(it, name));
         self.max_count.is_none_or(|max| group.count <= max)
             && (self.operation.is_empty()
                 || self
@@ -59,15 +57,20 @@ impl Entry {
                     .any(|word| Operation::parse(word) == Some(operation)))
             && (self.site.is_empty() || any(&self.site, &group.site.function))
             && (self.function.is_empty()
-                || frames
-                    .iter()
-                    .any(|frame| any(&self.function, &frame.function)))
+                || names.stack.iter().any(|name| any(&self.function, name)))
             && (self.created_by.is_empty()
-                || group
+                || names
                     .created_by
                     .as_ref()
-                    .is_some_and(|frame| any(&self.created_by, &frame.function)))
+                    .is_some_and(|name| any(&self.created_by, name)))
     }
+}
+
+/// A group with its canonical names, worked out once for all entries.
+struct Names<'a> {
+    group: &'a Group,
+    stack: Vec<Cow<'a, str>>,
+    created_by: Option<Cow<'a, str>>,
 }
 
 /// The whole list, in the order of the file.
@@ -77,7 +80,14 @@ pub fn entries() -> &'static [Entry] {
 
 /// Why such goroutines are there in a healthy program; `None` for goroutines that the list does not know.
 pub fn reason(group: &Group) -> Option<&'static str> {
-    let known = entries().iter().find(|entry| entry.matches(group))?;
+    let frames = group.stack.frames.iter();
+    let created_by = group.created_by.as_ref();
+    let names = Names {
+        group,
+        stack: frames.map(|it| symbol::canonical(&it.function)).collect(),
+        created_by: created_by.map(|it| symbol::canonical(&it.function)),
+    };
+    let known = entries().iter().find(|entry| entry.matches(&names))?;
     Some(&known.reason)
 }
 
