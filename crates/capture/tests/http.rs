@@ -52,8 +52,16 @@ async fn capture_with(
         .await
 }
 
+/// Past the proxy of whoever runs the tests.
+fn direct() -> HttpOptions {
+    HttpOptions {
+        proxy_from_environment: false,
+        ..HttpOptions::default()
+    }
+}
+
 async fn capture(url: &str) -> Result<Capture, Error> {
-    capture_with(url, HttpOptions::default(), |_| {}).await
+    capture_with(url, direct(), |_| {}).await
 }
 
 /// Holds that `result` failed, saying all of `words`, in the message or in the advice.
@@ -122,7 +130,7 @@ async fn a_filter_does_not_make_many_goroutines_look_few() {
         },
         ..Options::default()
     };
-    let client = Client::new(&HttpOptions::default()).expect("a client");
+    let client = Client::new(&direct()).expect("a client");
     let captured = client.capture(&target, &options).await.expect("captured");
     assert_eq!(asked(&server).await, [PROFILE]);
     assert_eq!(captured.snapshots[0].goroutines(), 1_001);
@@ -134,7 +142,7 @@ async fn a_filter_does_not_make_many_goroutines_look_few() {
 async fn what_is_asked_for_alone_is_asked_for_alone() {
     let server = program(1_000_000, text(DUMP)).await;
     let only = |target: &mut HttpTarget| target.debug = Debug::Only(2);
-    let captured = capture_with(&server.uri(), HttpOptions::default(), only).await;
+    let captured = capture_with(&server.uri(), direct(), only).await;
     assert_eq!(
         captured.expect("captured").snapshots[0].format,
         Format::Dump
@@ -162,7 +170,7 @@ async fn a_failing_dump_leaves_the_profile_and_a_problem() {
 async fn a_leak_profile_that_is_not_there_is_explained() {
     let server = serving(ResponseTemplate::new(404).set_body_string("Unknown profile\n")).await;
     let leaks = |target: &mut HttpTarget| target.profile = Profile::GoroutineLeak;
-    let captured = capture_with(&server.uri(), HttpOptions::default(), leaks).await;
+    let captured = capture_with(&server.uri(), direct(), leaks).await;
     check(
         captured,
         &[
@@ -235,7 +243,7 @@ async fn credentials_are_sent_and_never_shown() {
     let options = |token: &str| HttpOptions {
         auth: Some(Auth::Bearer(Secret::new(token))),
         headers: vec![("X-Scope".into(), Secret::new("s3cret-scope"))],
-        ..HttpOptions::default()
+        ..direct()
     };
     let url = format!("{}/x?key=s3cret-key", server.uri());
     capture_with(&url, options("s3cret-token"), |_| {})
@@ -294,7 +302,7 @@ async fn redirects_within_a_host_keep_credentials_and_others_lose_them() {
     let options = || HttpOptions {
         auth: Some(Auth::Bearer(Secret::new("tok-1234"))),
         headers: vec![("X-Key".into(), Secret::new("key-1234"))],
-        ..HttpOptions::default()
+        ..direct()
     };
     let near = capture_with(&format!("{}/near", server.uri()), options(), |_| {}).await;
     near.expect("captured");
@@ -324,7 +332,7 @@ async fn redirects_end() {
 async fn a_body_is_bounded_as_sent_and_as_unpacked() {
     let options = || HttpOptions {
         max_body_bytes: 1_000,
-        ..HttpOptions::default()
+        ..direct()
     };
     let server = serving(text(counted(1).repeat(100))).await;
     let url = format!("{}/x", server.uri());
@@ -353,7 +361,7 @@ async fn a_body_is_bounded_as_sent_and_as_unpacked() {
     assert!(bomb.len() < 500_000, "{} bytes are no bomb", bomb.len());
     let limited = HttpOptions {
         max_unpacked_bytes: 1 << 20,
-        ..HttpOptions::default()
+        ..direct()
     };
     for encoding in [None, Some("gzip")] {
         let mut response =
@@ -405,7 +413,7 @@ async fn raw_server(head: &'static str, body: String, after: After) -> String {
 fn hasty(timeouts: Timeouts) -> HttpOptions {
     HttpOptions {
         timeouts,
-        ..HttpOptions::default()
+        ..direct()
     }
 }
 

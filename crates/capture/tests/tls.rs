@@ -88,6 +88,14 @@ impl Authority {
     }
 }
 
+/// Past the proxy of whoever runs the tests.
+fn direct() -> HttpOptions {
+    HttpOptions {
+        proxy_from_environment: false,
+        ..HttpOptions::default()
+    }
+}
+
 async fn capture(url: &str, options: &HttpOptions) -> Result<Capture, Error> {
     let target = HttpTarget::parse(url)?;
     Client::new(options)?
@@ -108,16 +116,16 @@ fn check(result: Result<Capture, Error>, words: &[&str]) {
 async fn a_server_is_trusted_by_its_authority_or_on_request() {
     let authority = Authority::new();
     let url = authority.serve(false).await;
-    let strict = HttpOptions::default();
+    let strict = direct();
     check(capture(&url, &strict).await, &["certificate", "--ca-file"]);
     let informed = HttpOptions {
         ca_file: Some(authority.file("ca.pem")),
-        ..HttpOptions::default()
+        ..direct()
     };
     capture(&url, &informed).await.expect("captured");
     let careless = HttpOptions {
         insecure_skip_verify: true,
-        ..HttpOptions::default()
+        ..direct()
     };
     capture(&url, &careless).await.expect("captured");
 }
@@ -128,7 +136,7 @@ async fn a_client_certificate_is_shown_where_it_is_demanded() {
     let url = authority.serve(true).await;
     let without = HttpOptions {
         ca_file: Some(authority.file("ca.pem")),
-        ..HttpOptions::default()
+        ..direct()
     };
     check(capture(&url, &without).await, &["--client-cert"]);
     let with = HttpOptions {
@@ -145,7 +153,7 @@ async fn a_client_certificate_is_shown_where_it_is_demanded() {
 async fn a_server_without_tls_is_recognised() {
     let server = wiremock::MockServer::start().await;
     let url = server.uri().replace("http://", "https://");
-    check(capture(&url, &HttpOptions::default()).await, &["http://"]);
+    check(capture(&url, &direct()).await, &["http://"]);
 }
 
 #[test]
@@ -162,21 +170,21 @@ fn files_that_hold_no_certificate_are_named() {
         (
             HttpOptions {
                 ca_file: Some(empty.clone()),
-                ..HttpOptions::default()
+                ..direct()
             },
             ["CA file", "empty.pem"],
         ),
         (
             HttpOptions {
                 ca_file: Some(missing.clone()),
-                ..HttpOptions::default()
+                ..direct()
             },
             ["CA file", "missing.pem"],
         ),
         (
             HttpOptions {
                 client_certificate: Some(pair(&empty)),
-                ..HttpOptions::default()
+                ..direct()
             },
             ["client certificate", "empty.pem"],
         ),

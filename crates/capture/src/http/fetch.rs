@@ -425,6 +425,9 @@ fn build(options: &HttpOptions, with_identity: bool) -> Result<reqwest::Client, 
         .user_agent(concat!("gorphan/", env!("CARGO_PKG_VERSION")))
         .default_headers(HeaderMap::new())
         .danger_accept_invalid_certs(options.insecure_skip_verify);
+    if !options.proxy_from_environment {
+        builder = builder.no_proxy();
+    }
     if let Some(path) = &options.ca_file {
         let what = || format!("CA file {}", path.display());
         let certificates = Certificate::from_pem_bundle(&read_pem(path, what)?)

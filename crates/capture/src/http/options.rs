@@ -70,7 +70,7 @@ impl Default for Timeouts {
     }
 }
 
-/// How to reach endpoints. Proxies are those of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
+/// How to reach endpoints.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
     /// Sent to targets that have no credentials in their own URL.
@@ -83,6 +83,8 @@ pub struct HttpOptions {
     pub ca_file: Option<PathBuf>,
     /// Trust any certificate.
     pub insecure_skip_verify: bool,
+    /// Go through the proxies of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
+    pub proxy_from_environment: bool,
     /// Time limits.
     pub timeouts: Timeouts,
     /// Bytes of one answer as sent.
@@ -110,6 +112,7 @@ impl Default for HttpOptions {
             client_certificate: None,
             ca_file: None,
             insecure_skip_verify: false,
+            proxy_from_environment: true,
             timeouts: Timeouts::default(),
             max_body_bytes: Self::MAX_BODY_BYTES,
             max_unpacked_bytes: Self::MAX_UNPACKED_BYTES,
