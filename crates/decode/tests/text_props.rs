@@ -348,7 +348,7 @@ fn stacks_past_the_limit_are_counted() {
     assert!(
         found.problems[0]
             .message
-            .starts_with("900 goroutines were left out"),
+            .starts_with("goroutines left out: 900;"),
         "{:?}",
         found.problems
     );
@@ -366,7 +366,7 @@ fn lines_past_the_limit_cost_their_goroutines_alone() {
     };
     let found = made_up(1000, make, &Options::default());
     assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
-    let left_out = format!("{} goroutines were left out", 1000 - found.goroutines());
+    let left_out = format!("goroutines left out: {};", 1000 - found.goroutines());
     assert!(
         found.problems[0].message.starts_with(&left_out),
         "{:?}",

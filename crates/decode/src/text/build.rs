@@ -307,7 +307,7 @@ impl Builder {
         self.snapshot.bytes_read = bytes;
         if self.dropped > 0 {
             let message = format!(
-                "{} goroutines were left out: the input has more distinct stacks than are kept ({} stacks, or their \
+                "goroutines left out: {}; the input has more distinct stacks than are kept ({} stacks, or their \
                  total size); what is shown is a part",
                 self.dropped, limits.stacks
             );

@@ -21,7 +21,7 @@ const MAX_TEXT_BYTES: usize = 32 << 20;
 /// Nodes of the tree, 48 bytes each and 8 in the table of edges; 200,000 stacks with ten lines of their own each.
 const MAX_NODES: usize = 2 << 20;
 /// Distinct lines kept, some 150 bytes each with their names; a large program's dump has under 50,000.
-const MAX_LINES: usize = 500_000;
+const MAX_LINES: usize = 800_000;
 /// Frames of all distinct stacks, 40 bytes each.
 const MAX_FRAMES: usize = 4 << 20;
 
