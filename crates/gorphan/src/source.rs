@@ -51,6 +51,9 @@ impl SourceRoot {
         if let Some(rest) = self.module.as_ref().and_then(|module| under(name, module)) {
             return self.inside(&self.root.join(rest));
         }
+        if self.is_foreign(name) {
+            return None;
+        }
         // Windows programs name their files with a drive and either slash.
         let parts: Vec<&str> = name
             .split(['/', '\\'])
@@ -65,6 +68,18 @@ impl SourceRoot {
             let end: PathBuf = end.iter().collect();
             sure.then(|| self.inside(&self.root.join(end))).flatten()
         })
+    }
+
+    /// A name as `-trimpath` writes it, of another module than the root's: `net/http/server.go` is not our
+    /// `http/server.go`. The package of `go run FILE` has no path of its own.
+    fn is_foreign(&self, name: &str) -> bool {
+        let first = name.split_once('/').map(|(first, _)| first);
+        self.module.is_some()
+            && first.is_some_and(|first| {
+                !first.is_empty()
+                    && !first.ends_with(':')
+                    && ![".", "command-line-arguments"].contains(&first)
+            })
     }
 
     /// The file, if it is one and lies under the root with all links followed.
@@ -139,6 +154,13 @@ mod tests {
         ] {
             assert_eq!(tree.root.text(name).as_deref(), Some(text), "{name}");
         }
+    }
+
+    #[test]
+    fn a_file_of_another_module_is_not_taken_for_ours() {
+        let tree = tree();
+        assert_eq!(tree.root.text("net/bus/bus.go"), None);
+        assert_eq!(tree.root.text("example.com/other@v1.2.3/bus/bus.go"), None);
     }
 
     #[test]

@@ -146,7 +146,10 @@ fn facts(finding: &Finding, group: Option<&Group>) -> Vec<(&'static str, String)
         facts.push(("fix", finding.help.clone()));
     }
     if let Some(pattern) = finding.pattern {
-        facts.push(("pattern", words::pattern(pattern).1.to_owned()));
+        facts.push((
+            "pattern",
+            format!("{}: {}", pattern.name(), words::pattern(pattern)),
+        ));
     }
     for evidence in &finding.evidence {
         facts.push(("evidence", words::evidence(evidence)));

@@ -5,33 +5,24 @@ use gorphan_model::gc::{GcTrace, Growth, Measure, Trend};
 use gorphan_model::verdict::DismissedBy;
 use gorphan_model::{Evidence, Finding, Group, Pattern, Problem, ProfileKind, Verdict, Waits};
 
-/// A pattern's word in JSON and its name for people.
-pub(crate) fn pattern(pattern: Pattern) -> (&'static str, &'static str) {
+/// A pattern in a few words, beside its name ([`Pattern::name`]).
+pub(crate) fn pattern(pattern: Pattern) -> &'static str {
     match pattern {
-        Pattern::PrematureReturn => ("premature_return", "premature return of the other side"),
-        Pattern::TimeoutAbandonedSender => (
-            "timeout_abandoned_sender",
-            "sender abandoned after a timeout",
-        ),
-        Pattern::NCast => ("n_cast", "many senders, one receive"),
-        Pattern::RangeNeverClosed => (
-            "range_never_closed",
-            "range over a channel that is never closed",
-        ),
-        Pattern::NilChannel => ("nil_channel", "nil channel"),
-        Pattern::NoReceiver => ("no_receiver", "send without a receiver"),
-        Pattern::NoSender => ("no_sender", "receive without a sender"),
-        Pattern::LockNotReleased => ("lock_not_released", "lock that is not released"),
-        Pattern::WaitGroupMismatch => ("wait_group_mismatch", "WaitGroup with more Add than Done"),
-        Pattern::HttpBodyNotClosed => ("http_body_not_closed", "HTTP response body not closed"),
-        Pattern::TickerOrSleepLoop => (
-            "ticker_or_sleep_loop",
-            "ticker or sleep loop without an end",
-        ),
-        Pattern::SelectNoCases => ("select_no_cases", "select without cases"),
-        Pattern::CondNeverSignalled => ("cond_never_signalled", "Cond that is never signalled"),
-        Pattern::DeadSelect => ("dead_select", "select whose channels are all dead"),
-        Pattern::EndlessLoop => ("endless_loop", "endless loop"),
+        Pattern::PrematureReturn => "premature return of the other side",
+        Pattern::TimeoutAbandonedSender => "sender abandoned after a timeout",
+        Pattern::NCast => "many senders, one receive",
+        Pattern::RangeNeverClosed => "range over a channel that is never closed",
+        Pattern::NilChannel => "nil channel",
+        Pattern::NoReceiver => "send without a receiver",
+        Pattern::NoSender => "receive without a sender",
+        Pattern::LockNotReleased => "lock that is not released",
+        Pattern::WaitGroupMismatch => "WaitGroup with more Add than Done",
+        Pattern::HttpBodyNotClosed => "HTTP response body not closed",
+        Pattern::TickerOrSleepLoop => "ticker or sleep loop without an end",
+        Pattern::SelectNoCases => "select without cases",
+        Pattern::CondNeverSignalled => "Cond that is never signalled",
+        Pattern::DeadSelect => "select whose channels are all dead",
+        Pattern::EndlessLoop => "endless loop",
     }
 }
 
@@ -99,6 +90,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             stayed,
         } => {
             let kept = match stayed {
+                _ if *before == 0 => String::new(),
                 Some(stayed) if stayed == before => "; all of the first are still there".to_owned(),
                 Some(stayed) => format!("; {stayed} of the first are still there"),
                 None => String::new(),

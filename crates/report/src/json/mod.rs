@@ -192,7 +192,7 @@ fn group(group: &model::Group) -> wire::Group<'_> {
         verdict: group.verdict.as_str(),
         retained_bytes: group.retained_bytes,
         evidence: group.evidence.iter().map(evidence).collect(),
-        pattern: group.pattern.map(|pattern| words::pattern(pattern).0),
+        pattern: group.pattern.map(gorphan_model::Pattern::name),
         dismissed: group.dismissed.as_ref().map(|dismissal| wire::Dismissed {
             by: words::dismissed_by(dismissal.by),
             reason: &dismissal.reason,
@@ -263,7 +263,7 @@ fn finding(finding: &model::Finding) -> wire::Finding<'_> {
         evidence: finding.evidence.iter().map(evidence).collect(),
         witness: [],
         fix: None,
-        pattern: finding.pattern.map(|pattern| words::pattern(pattern).0),
+        pattern: finding.pattern.map(gorphan_model::Pattern::name),
     }
 }
 

@@ -149,7 +149,7 @@ fn outcome<'a>(
             verdict: finding.verdict.as_str(),
             operation: finding.operation.as_str(),
             goroutines: finding.count,
-            pattern: finding.pattern.map(|pattern| words::pattern(pattern).0),
+            pattern: finding.pattern.map(gorphan_model::Pattern::name),
             evidence: finding
                 .evidence
                 .iter()

@@ -167,7 +167,10 @@ fn notes<'a>(
         }
     }
     if let Some(pattern) = finding.pattern {
-        notes.say("pattern", words::pattern(pattern).1);
+        notes.say(
+            "pattern",
+            &format!("{}: {}", pattern.name(), words::pattern(pattern)),
+        );
     }
     if !finding.help.is_empty() {
         let text = wrap(&clean(&finding.help), less(style.width, MARGIN + 6));
