@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod layouts;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ usage: cargo xtask COMMAND
   ci            fmt, clippy, tests, documentation, tidy: what a change must pass
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
+  layouts GO    the runtime's struct offsets in the version of that go command
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
   cross         compile for macOS and Windows; needs the targets and cargo-zigbuild
 ";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["ci"] => ci(),
         ["tidy"] => tidy::run(&root()),
         ["bench"] => bench::run_all(&root()),
+        ["layouts", go] => layouts::run(&root(), go),
         ["fuzz", seconds] => fuzz(seconds),
         ["cross"] => cross(),
         _ => Err(USAGE.to_owned()),

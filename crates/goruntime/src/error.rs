@@ -39,6 +39,11 @@ pub enum Error {
         /// For people, as `Go 1.19 and 1.21 to 1.27`.
         supported: String,
     },
+    /// The debug information lacks a field that is needed.
+    #[error(
+        "the debug information has no {0}; give --layout-from a binary with debug information built by the same Go version"
+    )]
+    Layout(&'static str),
     /// A variable of the runtime was not found in the executable.
     #[error(
         "cannot find the runtime's {0} in the executable; give an executable with its symbol table"
@@ -67,6 +72,12 @@ pub enum Error {
     OutOfTime {
         /// What had been copied until then.
         copied_bytes: u64,
+    },
+    /// The limit of bytes was reached.
+    #[error("the copy was given up at the limit of {limit} bytes")]
+    TooMuch {
+        /// [`crate::Limits::copied_bytes`].
+        limit: u64,
     },
     /// More goroutines than the limit.
     #[error("the process has {found} goroutines, more than the limit of {limit}")]

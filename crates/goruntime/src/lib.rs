@@ -8,9 +8,15 @@
 
 mod error;
 mod frozen;
+mod goroutine;
 mod image;
+mod labels;
+mod layout;
 mod memory;
 mod runtime;
+mod snapshot;
+mod stack;
+mod variables;
 
 pub use error::{Error, ImageError};
 pub use frozen::{Frozen, Limits, Moment, Thread};

@@ -37,3 +37,17 @@ pub trait Memory {
     /// When any byte of it cannot be read.
     fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable>;
 }
+
+/// Reads a little-endian word of 8 bytes.
+pub(crate) fn word(memory: &dyn Memory, address: Address) -> Result<u64, Unreadable> {
+    let mut bytes = [0; 8];
+    memory.read(address, &mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// The little-endian word at an offset of what was read.
+pub(crate) fn word_at(bytes: &[u8], at: u64) -> Option<u64> {
+    let at = usize::try_from(at).ok()?;
+    let word = bytes.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(word.try_into().ok()?))
+}

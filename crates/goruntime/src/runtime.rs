@@ -1,8 +1,19 @@
-//! The Go runtime of an executable: where its variables are, how its structs lie.
+//! The Go runtime of an executable: where its variables are, how its structs lie, and copying what they hold.
+
+use std::collections::{HashMap, HashSet};
 
 use gorphan_model::{GoroutineId, Snapshot};
 
-use crate::{Address, Error, Frozen, Image, Memory, Moment};
+use crate::frozen::Copier;
+use crate::goroutine::{Goroutine, Machine};
+use crate::image::pclntab::{Code, Table};
+use crate::layout::{self, Layout};
+use crate::memory::word_at;
+use crate::variables::{self, Variables};
+use crate::{Address, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, labels, snapshot};
+
+/// Pointers of the list of goroutines that are read at once.
+const POINTERS_PER_READ: u64 = 1 << 16;
 
 /// What the loader added to the addresses of the executable: 0 unless it is position-independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,6 +23,13 @@ pub struct Bias(pub u64);
 #[derive(Debug)]
 pub struct Runtime {
     image: Image,
+    /// 26 of `go1.26.8`; the largest number where the version is not a release.
+    pub(crate) minor: u32,
+    pub(crate) layout: Layout,
+    table: Table,
+    variables: Variables,
+    /// What was odd about the executable; each becomes a problem of every snapshot.
+    pub(crate) oddities: Vec<String>,
 }
 
 /// What a snapshot's samples have no room for.
@@ -44,15 +62,46 @@ impl Runtime {
     /// # Errors
     /// When the version is not supported, or a variable is not found.
     pub fn of(image: Image) -> Result<Self, Error> {
-        Ok(Self { image })
+        let found = layout::of(&image)?;
+        let mut oddities = Vec::new();
+        if let Some(first) = found.differing.first() {
+            oddities.push(format!(
+                "the debug information places {} fields of the runtime otherwise than {} does: {first}; it was believed",
+                found.differing.len(),
+                image.go_version(),
+            ));
+        }
+        Self::with(image, found.layout, oddities)
     }
 
     /// As [`Runtime::of`], with struct layouts from the debug information of another executable: for unsupported versions.
     ///
     /// # Errors
     /// When the other has no debug information, or a variable is not found.
-    pub fn with_layout_of(image: Image, _other: &Image) -> Result<Self, Error> {
-        Ok(Self { image })
+    pub fn with_layout_of(image: Image, other: &Image) -> Result<Self, Error> {
+        let layout = layout::of_other(&image, other)?;
+        let mut oddities = Vec::new();
+        if image.go_version() != other.go_version() {
+            oddities.push(format!(
+                "the executable is {}, the layouts are from {}",
+                image.go_version(),
+                other.go_version()
+            ));
+        }
+        Self::with(image, layout, oddities)
+    }
+
+    fn with(image: Image, layout: Layout, oddities: Vec<String>) -> Result<Self, Error> {
+        let (table, variables) = variables::find(&image, &layout)?;
+        let minor = GoVersion::parse(image.go_version()).map_or(u32::MAX, |version| version.minor);
+        Ok(Self {
+            image,
+            minor,
+            layout,
+            table,
+            variables,
+            oddities,
+        })
     }
 
     /// The executable.
@@ -64,8 +113,28 @@ impl Runtime {
     ///
     /// # Errors
     /// When the list of goroutines cannot be read.
-    pub fn count(&self, _bias: Bias, _memory: &dyn Memory) -> Result<u64, Error> {
-        Err(Error::Variable("allgs"))
+    pub fn count(&self, bias: Bias, memory: &dyn Memory) -> Result<u64, Error> {
+        let moment = Moment {
+            threads: &[],
+            now_nanos: 0,
+            limits: Limits::default(),
+            may_go_on: &|| true,
+        };
+        let mut copier = Copier::new(memory, &moment);
+        let pointers = self.goroutines(bias, &mut copier, &moment)?;
+        let code = self.code()?;
+        let mut system: HashMap<u64, bool> = HashMap::new();
+        let count = pointers.iter().filter(|pointer| {
+            let Some(one) = self.goroutine(&copier, **pointer) else {
+                return false;
+            };
+            let is_system = system.entry(one.start).or_insert_with(|| {
+                let function = code.find(one.start.wrapping_sub(bias.0));
+                function.is_some_and(|function| snapshot::is_system(function.name, true))
+            });
+            !one.is_dead() && !*is_system
+        });
+        Ok(count.count() as u64)
     }
 
     /// Copies what must be consistent, while the target is stopped.
@@ -74,18 +143,108 @@ impl Runtime {
     /// When the list of goroutines cannot be read, a limit is passed, or the time is up.
     pub fn copy(
         &self,
-        _bias: Bias,
-        _memory: &dyn Memory,
-        _moment: &Moment<'_>,
+        bias: Bias,
+        memory: &dyn Memory,
+        moment: &Moment<'_>,
     ) -> Result<Frozen, Error> {
-        Err(Error::Variable("allgs"))
+        let mut copier = Copier::new(memory, moment);
+        let pointers = self.goroutines(bias, &mut copier, moment)?;
+        let threads = moment.threads.iter();
+        let threads = threads.map(|thread| (thread.tid, *thread)).collect();
+        let mut stacks = Vec::new();
+        let mut labelled = HashSet::new();
+        for pointer in &pointers {
+            let Some(one) = self.goroutine(&copier, *pointer) else {
+                continue;
+            };
+            if one.is_dead() {
+                continue;
+            }
+            let machine = self.machine(&copier, &one);
+            if one.locked_m != 0 {
+                // Kept for its thread; unreadable it is a problem of the snapshot.
+                let _ = Machine::read(&copier, &self.layout.m, one.locked_m);
+            }
+            if one.labels != 0 && labelled.insert(one.labels) {
+                copier.check()?;
+                let _ = labels::read(&copier, one.labels, self.layout.labels_are_map);
+            }
+            if let Some(start) = one.begin(machine.as_ref(), &threads) {
+                let length = one.stack_high.saturating_sub(start.place.sp);
+                stacks.push((start.place.sp, length.min(moment.limits.stack_bytes)));
+            }
+        }
+        copier.layer(stacks)?;
+        Ok(copier.finish(bias, pointers))
     }
 
     /// All goroutines of a copy. One that cannot be read wholly keeps what is known of it, and a `Problem` says so.
     ///
     /// # Errors
-    /// When the copy's list of goroutines is damaged.
-    pub fn snapshot(&self, _frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
-        Err(Error::Variable("allgs"))
+    /// When the function table is damaged.
+    pub fn snapshot(&self, frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
+        snapshot::build(self, frozen)
+    }
+
+    pub(crate) fn code(&self) -> Result<Code<'_>, Error> {
+        let code = self.table.code(&self.image);
+        code.ok_or(Error::Variable("function table (pclntab)"))
+    }
+
+    /// The runtime's words for a wait reason; `None` where it has none of that number.
+    pub(crate) fn wait_reason(&self, number: u8) -> Option<&str> {
+        variables::reason(&self.image, self.variables.wait_reasons?, number)
+    }
+
+    /// Reads the list of goroutines, and copies what it points to as the first layer.
+    fn goroutines(
+        &self,
+        bias: Bias,
+        copier: &mut Copier<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Vec<Address>, Error> {
+        let what = "the list of goroutines (allgs)";
+        let unreadable = |error| Error::Unreadable { what, error };
+        let mut header = [0; 16];
+        let list = Address(self.variables.goroutines.wrapping_add(bias.0));
+        copier.read(list, &mut header).map_err(unreadable)?;
+        let first = word_at(&header, 0).unwrap_or_default();
+        let found = word_at(&header, 8).unwrap_or_default();
+        let limit = moment.limits.goroutines;
+        if found == 0 || !first.is_multiple_of(8) {
+            let found = format!("{found} goroutines at {}", Address(first));
+            return Err(Error::Damaged { what, found });
+        }
+        if found > limit {
+            return Err(Error::TooMany { found, limit });
+        }
+        let mut pointers = Vec::new();
+        while (pointers.len() as u64) < found {
+            copier.check()?;
+            let done = pointers.len() as u64;
+            let count = (found - done).min(POINTERS_PER_READ);
+            let mut bytes = vec![0; count as usize * 8];
+            let at = Address(first.wrapping_add(done * 8));
+            copier.read(at, &mut bytes).map_err(unreadable)?;
+            let words = bytes.chunks_exact(8).filter_map(|word| word_at(word, 0));
+            pointers.extend(words.map(Address));
+        }
+        let length = u64::from(self.layout.g.bytes);
+        let ranges = pointers.iter().map(|pointer| (pointer.0, length));
+        copier.layer(ranges.collect())?;
+        Ok(pointers)
+    }
+
+    fn goroutine(&self, copier: &Copier<'_>, pointer: Address) -> Option<Goroutine> {
+        let bytes = copier.slice(pointer, self.layout.g.bytes.into())?;
+        Goroutine::parse(&self.layout.g, pointer, bytes)
+    }
+
+    /// The thread of a goroutine that has one.
+    pub(crate) fn machine(&self, memory: &dyn Memory, one: &Goroutine) -> Option<Machine> {
+        if !one.has_thread() {
+            return None;
+        }
+        Machine::read(memory, &self.layout.m, one.m).ok()
     }
 }

@@ -1,0 +1,26 @@
+//! Writes the table of struct offsets of one Go version from a program with debug information: what `cargo xtask layouts` runs.
+
+use std::io::Write;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: layouts PROGRAM")?;
+    let image = gorphan_goruntime::Image::parse(std::fs::read(path)?)?;
+    let offsets = image.struct_offsets();
+    if offsets.is_empty() {
+        return Err("the program has no debug information of the runtime".into());
+    }
+    let version = image.go_version();
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "//! Sizes and offsets of {version} on linux/amd64, made by `cargo xtask layouts`. Do not edit."
+    )?;
+    writeln!(out)?;
+    writeln!(out, "/// Struct or field to size or offset in bytes.")?;
+    writeln!(out, "pub(super) const OFFSETS: &[(&str, u32)] = &[")?;
+    for (name, offset) in offsets {
+        writeln!(out, "    (\"{name}\", {offset}),")?;
+    }
+    writeln!(out, "];")?;
+    Ok(())
+}

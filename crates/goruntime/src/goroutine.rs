@@ -1,0 +1,177 @@
+//! One `runtime.g` as it was copied.
+
+use std::collections::HashMap;
+
+use gorphan_model::Status;
+
+use crate::layout::{G, M};
+use crate::memory::word_at;
+use crate::{Address, Memory, Thread, Unreadable};
+
+/// `_Gscan` of `runtime/runtime2.go` (Go 1.19 to 1.27): the collector holds the goroutine's stack.
+const SCAN: u32 = 0x1000;
+
+/// A goroutine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goroutine {
+    pub(crate) address: Address,
+    pub(crate) id: u64,
+    pub(crate) parent: Option<u64>,
+    pub(crate) status: Status,
+    pub(crate) wait_reason: u8,
+    pub(crate) wait_since: u64,
+    pub(crate) stack_low: u64,
+    pub(crate) stack_high: u64,
+    saved: Place,
+    syscall: Place,
+    pub(crate) m: u64,
+    pub(crate) locked_m: u64,
+    pub(crate) labels: u64,
+    pub(crate) created_at: u64,
+    pub(crate) start: u64,
+    pub(crate) in_bubble: bool,
+}
+
+/// Where code runs or will go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) pc: u64,
+    pub(crate) sp: u64,
+}
+
+/// Where the unwinding of a stack begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) place: Place,
+    /// The instruction itself was interrupted; otherwise it follows a call.
+    pub(crate) interrupted: bool,
+    /// Saved by `entersyscall`.
+    pub(crate) syscall: bool,
+}
+
+/// What is known of a thread of the runtime.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) thread: u64,
+    vdso: Place,
+}
+
+impl Machine {
+    /// Reads the `runtime.m` at an address.
+    pub(crate) fn read(memory: &dyn Memory, layout: &M, m: u64) -> Result<Self, Unreadable> {
+        let mut bytes = vec![0; layout.bytes as usize];
+        memory.read(Address(m), &mut bytes)?;
+        let word = |at: u32| word_at(&bytes, at.into()).unwrap_or_default();
+        let vdso = Place {
+            pc: word(layout.vdso_pc),
+            sp: word(layout.vdso_sp),
+        };
+        Ok(Self {
+            thread: word(layout.thread),
+            vdso,
+        })
+    }
+}
+
+impl Goroutine {
+    /// Reads the bytes of a `runtime.g`; `None` where there are too few.
+    pub(crate) fn parse(layout: &G, address: Address, bytes: &[u8]) -> Option<Self> {
+        let word = |at: u32| word_at(bytes, at.into());
+        let status = bytes.get(layout.status as usize..)?.get(..4)?;
+        let status = u32::from_le_bytes(status.try_into().ok()?) & !SCAN;
+        let place = |pc, sp| {
+            Some(Place {
+                pc: word(pc)?,
+                sp: word(sp)?,
+            })
+        };
+        Some(Self {
+            address,
+            id: word(layout.id)?,
+            parent: layout.parent.and_then(word).filter(|parent| *parent != 0),
+            status: known_status(status),
+            wait_reason: *bytes.get(layout.wait_reason as usize)?,
+            wait_since: word(layout.wait_since)?,
+            stack_low: word(layout.stack_low)?,
+            stack_high: word(layout.stack_high)?,
+            saved: place(layout.saved_pc, layout.saved_sp)?,
+            syscall: place(layout.syscall_pc, layout.syscall_sp)?,
+            m: word(layout.m)?,
+            locked_m: word(layout.locked_m)?,
+            labels: word(layout.labels)?,
+            created_at: word(layout.created_at)?,
+            start: word(layout.start)?,
+            in_bubble: layout.bubble.and_then(word).is_some_and(|at| at != 0),
+        })
+    }
+
+    /// There is no such goroutine (any more, or yet): its `g` waits to be used again.
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.status, Status::Dead | Status::CgoCallback)
+    }
+
+    /// Whether the thread that runs it matters.
+    pub(crate) fn has_thread(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Syscall) && self.m != 0
+    }
+
+    fn on_stack(&self, sp: u64) -> bool {
+        self.stack_low <= sp && sp < self.stack_high
+    }
+
+    /// Where its stack begins, by the rules of `traceback1` and `initAt` in `runtime/traceback.go` (Go 1.27); a running one's
+    /// by its thread's registers. `None` where it is not known.
+    pub(crate) fn begin(
+        &self,
+        machine: Option<&Machine>,
+        threads: &HashMap<u64, Thread>,
+    ) -> Option<Start> {
+        let at = |place: Place, syscall| {
+            self.on_stack(place.sp).then_some(Start {
+                place,
+                interrupted: false,
+                syscall,
+            })
+        };
+        if let Some(start) = machine.and_then(|machine| at(machine.vdso, false)) {
+            return Some(start);
+        }
+        if self.syscall.sp != 0 {
+            return at(self.syscall, true);
+        }
+        if self.status != Status::Running {
+            return at(self.saved, false);
+        }
+        let thread = threads.get(&machine?.thread)?;
+        if self.on_stack(thread.rsp) {
+            let place = Place {
+                pc: thread.rip,
+                sp: thread.rsp,
+            };
+            return Some(Start {
+                place,
+                interrupted: true,
+                syscall: false,
+            });
+        }
+        // On the thread's own stack: what switched there saved where the goroutine goes on, and `gogo` clears it.
+        at(self.saved, false)
+    }
+}
+
+/// The statuses of `runtime/runtime2.go`, Go 1.19 to 1.27.
+fn known_status(number: u32) -> Status {
+    match number {
+        0 => Status::Idle,
+        1 => Status::Runnable,
+        2 => Status::Running,
+        3 => Status::Syscall,
+        4 => Status::Waiting,
+        6 => Status::Dead,
+        8 => Status::CopyStack,
+        9 => Status::Preempted,
+        10 => Status::Leaked,
+        11 => Status::CgoCallback,
+        _ => Status::Unknown,
+    }
+}

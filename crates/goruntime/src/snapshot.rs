@@ -1,0 +1,306 @@
+//! From a copy to a snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gorphan_model::{
+    Elision, Format, Frame, GoroutineId, Identities, Identity, Labels, Problem, ProfileKind,
+    Sample, Snapshot, Stack, State, Status, WaitReason, Waits,
+};
+
+use crate::goroutine::{Goroutine, Machine};
+use crate::image::pclntab::Call;
+use crate::labels::{self, Label};
+use crate::stack::{Cut, Physical, Unwinder};
+use crate::{Address, Detail, Details, Error, Frozen, Runtime, Thread};
+
+/// Problems that are kept; more are only counted.
+const MAX_PROBLEMS: usize = 1000;
+/// Nanoseconds of the unit that the runtime prints waits in.
+const MINUTE_NANOS: u64 = 60_000_000_000;
+
+/// Reasons of waits that only the goroutine's own bubble can end, besides those whose words say so: `isIdleInSynctest` of
+/// `runtime/runtime2.go` (Go 1.25 to 1.27).
+const IDLE_IN_BUBBLE: [&str; 8] = [
+    "chan receive (nil chan)",
+    "chan send (nil chan)",
+    "select (no cases)",
+    "sleep",
+    "sync.Cond.Wait",
+    "coroutine",
+    "synctest.Run",
+    "synctest.Wait",
+];
+
+/// `isSystemGoroutine` of `runtime/traceback.go`, by the function that the goroutine started with. One that runs finalizers or
+/// cleanups is the user's as long as it is in the user's code.
+pub(crate) fn is_system(start: &str, only_runtime: bool) -> bool {
+    match start {
+        "runtime.main" | "runtime.corostart" | "runtime.handleAsyncEvent" => false,
+        "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups" => only_runtime,
+        _ => start.starts_with("runtime."),
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    frames: Vec<Physical>,
+    created_at: u64,
+    status: Status,
+    wait_reason: u8,
+    durable: bool,
+    cut: bool,
+}
+
+struct Builder<'a> {
+    runtime: &'a Runtime,
+    frozen: &'a Frozen,
+    unwinder: Unwinder<'a>,
+    threads: HashMap<u64, Thread>,
+    samples: HashMap<Key, usize>,
+    labels: HashMap<u64, Vec<Label>>,
+    names: HashMap<&'a str, Arc<str>>,
+    snapshot: Snapshot,
+    details: Details,
+    problems_elided: u64,
+}
+
+pub(crate) fn build(runtime: &Runtime, frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
+    let threads = frozen.threads.iter();
+    let mut snapshot = Snapshot::new(Format::Memory, ProfileKind::Goroutine);
+    snapshot.go_version = Some(runtime.image().go_version().to_owned());
+    snapshot.bytes_read = frozen.copied_bytes();
+    let mut builder = Builder {
+        runtime,
+        frozen,
+        unwinder: Unwinder::new(runtime.code()?, frozen.bias.0, runtime.minor),
+        threads: threads.map(|thread| (thread.tid, *thread)).collect(),
+        samples: HashMap::new(),
+        labels: HashMap::new(),
+        names: HashMap::new(),
+        snapshot,
+        details: Details::default(),
+        problems_elided: 0,
+    };
+    for oddity in &runtime.oddities {
+        builder.snapshot.problems.push(Problem::new(oddity.clone()));
+    }
+    for pointer in &frozen.goroutines {
+        builder.goroutine(*pointer);
+    }
+    if builder.problems_elided > 0 {
+        let more = format!("{} further problems are not shown", builder.problems_elided);
+        builder.snapshot.problems.push(Problem::new(more));
+    }
+    Ok((builder.snapshot, builder.details))
+}
+
+impl<'a> Builder<'a> {
+    fn problem(&mut self, address: Address, message: String) {
+        if self.snapshot.problems.len() >= MAX_PROBLEMS {
+            self.problems_elided += 1;
+            return;
+        }
+        self.snapshot.problems.push(Problem {
+            message,
+            line: None,
+            address: Some(address.0),
+        });
+    }
+
+    fn goroutine(&mut self, pointer: Address) {
+        let layout = &self.runtime.layout.g;
+        let bytes = self.frozen.slice(pointer, layout.bytes.into());
+        let parsed = bytes.and_then(|bytes| Goroutine::parse(layout, pointer, bytes));
+        let Some(one) = parsed else {
+            self.problem(
+                pointer,
+                "a goroutine cannot be read; it is left out".to_owned(),
+            );
+            return;
+        };
+        if one.is_dead() {
+            return;
+        }
+        let machine = self.runtime.machine(self.frozen, &one);
+        let (frames, cut) = self.stack(&one, machine.as_ref());
+        let start = self.unwinder.function(one.start);
+        if start.is_some_and(|start| is_system(start, self.only_runtime(&frames))) {
+            self.details.system += 1;
+            return;
+        }
+        let at = self.sample(&one, frames, cut);
+        self.count(&one, at);
+        let locked = (one.locked_m != 0)
+            .then(|| Machine::read(self.frozen, &self.runtime.layout.m, one.locked_m).ok());
+        let thread = machine.or(locked.flatten()).map(|machine| machine.thread);
+        self.details.goroutines.push(Detail {
+            id: GoroutineId(one.id),
+            g: pointer,
+            sample: at,
+            tid: thread,
+            stack_bytes: one.stack_high.saturating_sub(one.stack_low),
+        });
+    }
+
+    /// Whether no frame is the user's.
+    fn only_runtime(&self, frames: &[Physical]) -> bool {
+        frames
+            .iter()
+            .filter_map(|frame| self.unwinder.linked_function(frame.pc))
+            .all(|name| name.starts_with("runtime.") || name.starts_with("reflect."))
+    }
+
+    /// The frames, and whether they end too early.
+    fn stack(&mut self, one: &Goroutine, machine: Option<&Machine>) -> (Vec<Physical>, bool) {
+        let Some(start) = one.begin(machine, &self.threads) else {
+            // A dump says of these as well that the stack is unavailable; others have none yet.
+            if !matches!(one.status, Status::Running | Status::Idle) {
+                let message = format!("goroutine {} has no stack that is known", one.id);
+                self.problem(one.address, message);
+            }
+            return (Vec::new(), false);
+        };
+        let sp = Address(start.place.sp);
+        let whole = one.stack_high.saturating_sub(sp.0);
+        let length = whole.min(self.frozen.stack_bytes);
+        let bytes = self.frozen.slice(sp, length).unwrap_or_default();
+        let (frames, cut) = self.unwinder.unwind(start, bytes);
+        let Some(cut) = cut else {
+            return (frames, false);
+        };
+        let (address, what) = match cut {
+            Cut::UnknownCode(at) => (at, "there is no Go function at this address".to_owned()),
+            Cut::FrameSize(at) => (at, "the size of this frame is not known".to_owned()),
+            Cut::NotCopied(at) if length < whole && !bytes.is_empty() => {
+                let limit = self.frozen.stack_bytes;
+                (
+                    at,
+                    format!("of {whole} bytes of stack the first {limit} were copied"),
+                )
+            }
+            Cut::NotCopied(at) => (at, "its stack cannot be read there".to_owned()),
+        };
+        let message = format!("the stack of goroutine {} is cut off: {what}", one.id);
+        self.problem(address, message);
+        (frames, true)
+    }
+
+    /// The sample of a goroutine: the one of others with the same stack and state.
+    fn sample(&mut self, one: &Goroutine, frames: Vec<Physical>, cut: bool) -> usize {
+        let waits = matches!(one.status, Status::Waiting | Status::Leaked);
+        let reason = if waits { one.wait_reason } else { 0 };
+        let (state, durable) = self.state(one, reason);
+        let key = Key {
+            frames,
+            created_at: if one.id == 1 { 0 } else { one.created_at },
+            status: one.status,
+            wait_reason: reason,
+            durable,
+            cut,
+        };
+        if let Some(known) = self.samples.get(&key) {
+            return *known;
+        }
+        let calls = self.unwinder.shown(&key.frames);
+        let frames: Vec<Frame> = calls.iter().map(|call| self.frame(call)).collect();
+        let creator = self.unwinder.creator(key.created_at);
+        let elided = cut.then_some(Elision {
+            at: frames.len(),
+            count: None,
+        });
+        let stack = Stack {
+            created_by: creator.map(|call| self.frame(&call)),
+            frames,
+            elided,
+            ancestors: Vec::new(),
+        };
+        let at = self.snapshot.samples.len();
+        self.snapshot.samples.push(Sample {
+            stack: Arc::new(stack),
+            state: Some(state),
+            count: 0,
+            leaked: 0,
+            durable,
+            locked_to_thread: Some(0),
+            labels: Labels::default(),
+            waits: Some(Waits::default()),
+            identities: Identities::default(),
+        });
+        self.samples.insert(key, at);
+        at
+    }
+
+    /// The state in the runtime's words, and whether only the goroutine's bubble can end it.
+    fn state(&self, one: &Goroutine, reason: u8) -> (State, bool) {
+        if reason == 0 {
+            return (State::Status(one.status), false);
+        }
+        let Some(words) = self.runtime.wait_reason(reason) else {
+            let unknown = format!("unknown wait reason {reason}").into();
+            return (State::Waiting(WaitReason::Other(unknown)), false);
+        };
+        let bare = words.strip_suffix(" (durable)");
+        let bare = bare.or_else(|| words.strip_suffix(" (synctest)"));
+        let idle = self.runtime.minor >= 25 && IDLE_IN_BUBBLE.contains(&words);
+        let durable = bare.is_some() || (one.in_bubble && idle && one.status == Status::Waiting);
+        (State::parse(bare.unwrap_or(words)), durable)
+    }
+
+    fn frame(&mut self, call: &Call<'a>) -> Frame {
+        // Dumps print it so (`printFuncName` of runtime/traceback.go).
+        let name = match call.name {
+            "runtime.gopanic" => "panic",
+            name => name,
+        };
+        let mut shared = |text: &'a str| {
+            let known = self.names.entry(text).or_insert_with(|| text.into());
+            Arc::clone(known)
+        };
+        Frame {
+            function: shared(name),
+            file: shared(call.file),
+            line: call.line,
+        }
+    }
+
+    /// Counts a goroutine in its sample.
+    fn count(&mut self, one: &Goroutine, at: usize) {
+        if one.labels != 0 && !self.labels.contains_key(&one.labels) {
+            let are_map = self.runtime.layout.labels_are_map;
+            let read = labels::read(self.frozen, one.labels, are_map);
+            if let Err(error) = &read {
+                let message = format!("the labels of goroutine {}: {error}", one.id);
+                self.problem(Address(one.labels), message);
+            }
+            self.labels.insert(one.labels, read.unwrap_or_default());
+        }
+        let Some(sample) = self.snapshot.samples.get_mut(at) else {
+            return;
+        };
+        sample.count += 1;
+        sample.leaked += u64::from(one.status == Status::Leaked);
+        if let (true, Some(locked)) = (one.locked_m != 0, &mut sample.locked_to_thread) {
+            *locked += 1;
+        }
+        for (key, value) in self.labels.get(&one.labels).into_iter().flatten() {
+            sample.labels.add(key, value, 1);
+        }
+        let timed = matches!(
+            one.status,
+            Status::Waiting | Status::Syscall | Status::Leaked
+        );
+        let minutes = if timed && one.wait_since != 0 {
+            self.frozen.now_nanos.saturating_sub(one.wait_since) / MINUTE_NANOS
+        } else {
+            0
+        };
+        if let Some(waits) = &mut sample.waits {
+            waits.add(u32::try_from(minutes).unwrap_or(u32::MAX), 1);
+        }
+        sample.identities.known.push(Identity {
+            id: GoroutineId(one.id),
+            parent: one.parent.map(GoroutineId),
+        });
+    }
+}

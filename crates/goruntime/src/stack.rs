@@ -1,0 +1,225 @@
+//! Stacks: from one frame to its caller by the frame sizes of the function table, and which frames a dump shows.
+//!
+//! The rules are those of `runtime/traceback.go`; the unwinder was rewritten in Go 1.21 and the differences are noted.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::Address;
+use crate::goroutine::Start;
+use crate::image::pclntab::{Call, Code, TOP_FRAME, WRITES_SP};
+use crate::memory::word_at;
+
+/// A frame as it lies on the stack: calls that were inlined share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Physical {
+    /// The linked address that stands for the frame: within the calling instruction, or the interrupted one.
+    pub(crate) pc: u64,
+}
+
+/// What is known of the code at a pc.
+struct Site {
+    /// Bytes between the stack pointer and the return address; `None` for code without frame information.
+    frame_bytes: Option<i32>,
+    top: bool,
+    writes_sp: bool,
+    /// The runtime put the call there: the caller was interrupted in place.
+    injected: bool,
+    /// It is `sigpanic`, the one injected call that Go before 1.21 knew as such.
+    panics: bool,
+    entry: u64,
+}
+
+/// Why unwinding ended before the bottom of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// There is no Go function at this address: C code, a plugin, or damage.
+    UnknownCode(Address),
+    /// The stack at this address was not copied.
+    NotCopied(Address),
+    /// The frame of this function cannot have the size that the table says.
+    FrameSize(Address),
+}
+
+/// Unwinds stacks, remembering what it learned of each pc.
+pub(crate) struct Unwinder<'a> {
+    code: Code<'a>,
+    bias: u64,
+    minor: u32,
+    wrapper: Option<u8>,
+    sites: HashMap<u64, Option<Site>>,
+}
+
+impl<'a> Unwinder<'a> {
+    pub(crate) fn new(code: Code<'a>, bias: u64, minor: u32) -> Self {
+        // `FuncIDWrapper` follows `FuncID_systemstack_switch` in all versions (internal/abi/symtab.go).
+        let [switch] = code.named(["runtime.systemstack_switch"]);
+        Self {
+            code,
+            bias,
+            minor,
+            wrapper: switch.and_then(|function| function.id.checked_add(1)),
+            sites: HashMap::new(),
+        }
+    }
+
+    /// The linked address of an address in the target.
+    fn linked(&self, pc: u64) -> u64 {
+        pc.wrapping_sub(self.bias)
+    }
+
+    /// The name of the function at an address in the target.
+    pub(crate) fn function(&self, pc: u64) -> Option<&'a str> {
+        Some(self.code.find(self.linked(pc))?.name)
+    }
+
+    /// The name of the function at a linked address.
+    pub(crate) fn linked_function(&self, pc: u64) -> Option<&'a str> {
+        Some(self.code.find(pc)?.name)
+    }
+
+    /// The frames of a stack whose bytes from the stack pointer on are `stack`, innermost first.
+    pub(crate) fn unwind(&mut self, start: Start, stack: &[u8]) -> (Vec<Physical>, Option<Cut>) {
+        let base = start.place.sp;
+        let word = |at: u64| word_at(stack, at.checked_sub(base)?);
+        let (mut pc, mut sp) = (start.place.pc, base);
+        let (mut interrupted, mut first) = (start.interrupted, true);
+        let mut frames = Vec::new();
+        if pc == 0 {
+            // A call of a nil function: the caller's frame begins behind the return address.
+            let Some(caller) = word(sp) else {
+                return (frames, Some(Cut::NotCopied(Address(sp))));
+            };
+            (pc, sp) = (caller, sp.saturating_add(8));
+        }
+        loop {
+            let minor = self.minor;
+            let linked = self.linked(pc);
+            let Some(site) = self.site(linked) else {
+                return (frames, Some(Cut::UnknownCode(Address(pc))));
+            };
+            let within = !interrupted && linked > site.entry;
+            frames.push(Physical {
+                pc: if within { linked - 1 } else { linked },
+            });
+            let lost = site.writes_sp && !(first && start.syscall);
+            let Some(frame_bytes) = site.frame_bytes else {
+                return (frames, None);
+            };
+            if site.top || lost {
+                return (frames, None);
+            }
+            let return_at = u64::try_from(frame_bytes).ok();
+            let Some(return_at) = return_at.and_then(|bytes| sp.checked_add(bytes)) else {
+                return (frames, Some(Cut::FrameSize(Address(pc))));
+            };
+            let Some(caller) = word(return_at) else {
+                return (frames, Some(Cut::NotCopied(Address(return_at))));
+            };
+            if caller == 0 {
+                return (frames, None);
+            }
+            interrupted = site.injected && (minor >= 21 || site.panics);
+            // The stack pointer grows with each frame, so this ends within the copied bytes.
+            (pc, sp, first) = (caller, return_at.saturating_add(8), false);
+        }
+    }
+
+    fn site(&mut self, pc: u64) -> Option<&Site> {
+        let slot = match self.sites.entry(pc) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let code = self.code;
+                let site = code.find(pc).map(|function| Site {
+                    frame_bytes: code.frame_bytes(&function, pc),
+                    top: function.flags & TOP_FRAME != 0,
+                    // It switches stacks, but keeps both unwindable.
+                    writes_sp: function.flags & WRITES_SP != 0
+                        && function.name != "runtime.cgocallback",
+                    injected: is_injected(function.name),
+                    panics: function.name == "runtime.sigpanic",
+                    entry: function.entry,
+                });
+                vacant.insert(site)
+            }
+        };
+        slot.as_ref()
+    }
+
+    /// The calls of a stack that a dump shows: without the runtime's own and those that the compiler made. All of them
+    /// where that would be none.
+    pub(crate) fn shown(&self, frames: &[Physical]) -> Vec<Call<'a>> {
+        let all = frames.iter().flat_map(|frame| {
+            let function = self.code.find(frame.pc);
+            function.map_or_else(Vec::new, |function| self.code.calls(&function, frame.pc))
+        });
+        let all: Vec<Call<'a>> = all.collect();
+        let mut shown = Vec::new();
+        let mut callee = "";
+        for call in &all {
+            if self.is_shown(call, shown.is_empty(), callee) {
+                shown.push(*call);
+            }
+            callee = call.name;
+        }
+        if shown.is_empty() { all } else { shown }
+    }
+
+    /// The `go` statement that made a goroutine, if a dump shows it.
+    pub(crate) fn creator(&self, pc: u64) -> Option<Call<'a>> {
+        let pc = self.linked(pc);
+        let function = self.code.find(pc)?;
+        let before = if pc > function.entry { pc - 1 } else { pc };
+        let (file, line) = self.code.place(&function, before);
+        let call = Call {
+            name: function.name,
+            id: function.id,
+            file,
+            line,
+        };
+        self.is_shown(&call, false, "").then_some(call)
+    }
+
+    /// `showfuncinfo` of `runtime/traceback.go`.
+    fn is_shown(&self, call: &Call<'_>, first: bool, callee: &str) -> bool {
+        let panics = ["runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"];
+        if Some(call.id) == self.wrapper && !panics.contains(&callee) {
+            return false;
+        }
+        let calls_users = ["runtime.runFinalizers", "runtime.runCleanups"];
+        if self.minor >= 25 && calls_users.contains(&call.name) {
+            return true;
+        }
+        if call.name == "runtime.gopanic" && !first {
+            return true;
+        }
+        match call.name.strip_prefix("runtime.") {
+            Some(rest) => self.is_exported(rest),
+            None => call.name.contains('.'),
+        }
+    }
+
+    /// Whether a name of package `runtime` is exported. From Go 1.23 a method's receiver must be so too.
+    fn is_exported(&self, name: &str) -> bool {
+        let upper = |text: &str| text.starts_with(|first: char| first.is_ascii_uppercase());
+        if self.minor < 23 {
+            return upper(name);
+        }
+        match name.rsplit_once('.') {
+            Some((receiver, method)) => {
+                let pointer = receiver.strip_prefix("(*");
+                let bare = pointer.and_then(|rest| rest.strip_suffix(')'));
+                upper(method) && upper(bare.unwrap_or(receiver))
+            }
+            None => upper(name),
+        }
+    }
+}
+
+/// `isInjectedCall` of `runtime/traceback.go`.
+fn is_injected(name: &str) -> bool {
+    matches!(
+        name,
+        "runtime.sigpanic" | "runtime.asyncPreempt" | "runtime.debugCallV2"
+    )
+}
