@@ -1,5 +1,7 @@
 //! Writes the table of struct offsets of one Go version from a program with debug information: what `cargo xtask layouts` runs.
 
+#![expect(clippy::disallowed_methods, reason = "it is the caller that reads")]
+
 use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

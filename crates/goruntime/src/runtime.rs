@@ -6,7 +6,7 @@ use gorphan_model::{GoroutineId, Snapshot};
 
 use crate::frozen::Copier;
 use crate::goroutine::{Goroutine, Machine};
-use crate::image::pclntab::{Code, Table};
+use crate::image::pclntab::{Code, Table, Work};
 use crate::layout::{self, Layout};
 use crate::memory::word_at;
 use crate::variables::{self, Variables};
@@ -122,7 +122,8 @@ impl Runtime {
         };
         let mut copier = Copier::new(memory, &moment);
         let pointers = self.goroutines(bias, &mut copier, &moment)?;
-        let code = self.code()?;
+        let work = Work::new();
+        let code = self.code(&work)?;
         let mut system: HashMap<u64, bool> = HashMap::new();
         let count = pointers.iter().filter(|pointer| {
             let Some(one) = self.goroutine(&copier, **pointer) else {
@@ -186,8 +187,8 @@ impl Runtime {
         snapshot::build(self, frozen)
     }
 
-    pub(crate) fn code(&self) -> Result<Code<'_>, Error> {
-        let code = self.table.code(&self.image);
+    pub(crate) fn code<'a>(&'a self, work: &'a Work) -> Result<Code<'a>, Error> {
+        let code = self.table.code(&self.image, work);
         code.ok_or(Error::Variable("function table (pclntab)"))
     }
 

@@ -9,7 +9,7 @@ use gorphan_model::{
 };
 
 use crate::goroutine::{Goroutine, Machine};
-use crate::image::pclntab::Call;
+use crate::image::pclntab::{Call, Work};
 use crate::labels::{self, Label};
 use crate::stack::{Cut, Physical, Unwinder};
 use crate::{Address, Detail, Details, Error, Frozen, Runtime, Thread};
@@ -70,10 +70,11 @@ pub(crate) fn build(runtime: &Runtime, frozen: &Frozen) -> Result<(Snapshot, Det
     let mut snapshot = Snapshot::new(Format::Memory, ProfileKind::Goroutine);
     snapshot.go_version = Some(runtime.image().go_version().to_owned());
     snapshot.bytes_read = frozen.copied_bytes();
+    let work = Work::new();
     let mut builder = Builder {
         runtime,
         frozen,
-        unwinder: Unwinder::new(runtime.code()?, frozen.bias.0, runtime.minor),
+        unwinder: Unwinder::new(runtime.code(&work)?, frozen.bias.0, runtime.minor),
         threads: threads.map(|thread| (thread.tid, *thread)).collect(),
         samples: HashMap::new(),
         labels: HashMap::new(),
@@ -87,6 +88,10 @@ pub(crate) fn build(runtime: &Runtime, frozen: &Frozen) -> Result<(Snapshot, Det
     }
     for pointer in &frozen.goroutines {
         builder.goroutine(*pointer);
+    }
+    if work.is_exhausted() {
+        let message = "the function table takes longer to read than it should; some names, lines and frames are missing";
+        builder.snapshot.problems.push(Problem::new(message));
     }
     if builder.problems_elided > 0 {
         let more = format!("{} further problems are not shown", builder.problems_elided);

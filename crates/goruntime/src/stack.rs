@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 
 use crate::Address;
 use crate::goroutine::Start;
@@ -48,6 +49,7 @@ pub(crate) struct Unwinder<'a> {
     minor: u32,
     wrapper: Option<u8>,
     sites: HashMap<u64, Option<Site>>,
+    calls: HashMap<u64, Rc<[Call<'a>]>>,
 }
 
 impl<'a> Unwinder<'a> {
@@ -60,6 +62,7 @@ impl<'a> Unwinder<'a> {
             minor,
             wrapper: switch.and_then(|function| function.id.checked_add(1)),
             sites: HashMap::new(),
+            calls: HashMap::new(),
         }
     }
 
@@ -148,12 +151,17 @@ impl<'a> Unwinder<'a> {
 
     /// The calls of a stack that a dump shows: without the runtime's own and those that the compiler made. All of them
     /// where that would be none.
-    pub(crate) fn shown(&self, frames: &[Physical]) -> Vec<Call<'a>> {
-        let all = frames.iter().flat_map(|frame| {
-            let function = self.code.find(frame.pc);
-            function.map_or_else(Vec::new, |function| self.code.calls(&function, frame.pc))
-        });
-        let all: Vec<Call<'a>> = all.collect();
+    pub(crate) fn shown(&mut self, frames: &[Physical]) -> Vec<Call<'a>> {
+        let mut all = Vec::new();
+        for frame in frames {
+            let code = self.code;
+            let calls = self.calls.entry(frame.pc).or_insert_with(|| {
+                let function = code.find(frame.pc);
+                let calls = function.map(|function| code.calls(&function, frame.pc));
+                calls.unwrap_or_default().into()
+            });
+            all.extend_from_slice(calls);
+        }
         let mut shown = Vec::new();
         let mut callee = "";
         for call in &all {

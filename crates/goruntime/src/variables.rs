@@ -2,7 +2,7 @@
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
-use crate::image::pclntab::{Code, Function, Table};
+use crate::image::pclntab::{Code, Function, Table, Work};
 use crate::layout::Layout;
 use crate::{Error, Image};
 
@@ -28,8 +28,9 @@ pub(crate) fn find(image: &Image, layout: &Layout) -> Result<(Table, Variables),
     let mut candidates = Table::candidates(image).into_iter();
     let table = candidates.find_map(|table| with_module(image, layout, table, module));
     let table = table.ok_or(Error::Variable("module data (firstmoduledata)"))?;
+    let work = Work::new();
     let code = table
-        .code(image)
+        .code(image, &work)
         .ok_or(Error::Variable("function table (pclntab)"))?;
     let (mut goroutines, mut wait_reasons) = (goroutines, wait_reasons);
     if goroutines.is_none() || wait_reasons.is_none() {

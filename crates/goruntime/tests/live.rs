@@ -1,12 +1,18 @@
 //! Programs that run, read from their memory, against what they say of themselves.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read programs and their memory"
+)]
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use gorphan_goruntime::{Address, Error, Image, Limits, Memory, Moment, Runtime, Unreadable};
 use gorphan_model::{Snapshot, State, Status};
 use support::{Target, build, by_id, dump};
 
@@ -34,9 +40,9 @@ fn differences(dump: &Snapshot, memory: &Snapshot) -> Vec<String> {
     let mut found = Vec::new();
     for (id, seen) in &dumped {
         match read.get(id) {
-            None if has_ended(seen) => {}
+            None if has_ended(&seen.lines) => {}
             None => found.push(format!("{id} is only in the dump: {seen:#?}")),
-            Some(own) if own != seen => {
+            Some(own) if !seen.agrees(own) => {
                 found.push(format!("{id}: dump {seen:#?}\nmemory {own:#?}"));
             }
             Some(_) => {}
@@ -75,10 +81,27 @@ fn service(mode: &str, arguments: &[&str]) {
         let dump = dump(&target.get("/debug/pprof/goroutine?debug=2"));
         (dump, target.snapshot(&runtime))
     });
+    check_labels(mode, &target, &runtime);
     let goroutines = target.snapshot(&runtime).goroutines();
     let memory = target.memory();
     let counted = runtime.count(target.bias(&runtime), &memory);
     assert_eq!(counted, Ok(goroutines), "{mode}");
+}
+
+/// The labels are those of `debug=1`, which knows no numbers but counts.
+fn check_labels(mode: &str, target: &Target, runtime: &Runtime) {
+    let counted = |snapshot: &Snapshot| {
+        let mut counts = BTreeMap::new();
+        for (key, values) in snapshot.samples.iter().flat_map(|s| s.labels.iter()) {
+            for (value, count) in values.counts.iter() {
+                *counts.entry(format!("{key}={value}")).or_insert(0) += count;
+            }
+        }
+        counts
+    };
+    let told = counted(&dump(&target.get("/debug/pprof/goroutine?debug=1")));
+    assert!(told.len() > 2, "{mode}: {told:?}");
+    assert_eq!(counted(&target.snapshot(runtime)), told, "{mode}");
 }
 
 fn dialects(mode: &str, arguments: &[&str]) {
@@ -120,6 +143,70 @@ fn every_shape_of_goroutine_is_read() {
 #[test]
 fn every_shape_of_goroutine_is_read_from_a_stripped_program() {
     dialects("stripped", &["-ldflags=-s -w"]);
+}
+
+/// Memory with a hole.
+struct Holed<'a>(&'a dyn Memory, std::ops::Range<u64>);
+
+impl Memory for Holed<'_> {
+    fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        let length = buffer.len() as u64;
+        if address.0 < self.1.end && address.0 + length > self.1.start {
+            return Err(Unreadable { address, length });
+        }
+        self.0.read(address, buffer)
+    }
+}
+
+#[test]
+fn one_unreadable_goroutine_or_stack_loses_no_other() {
+    let target = Target::start(&build("mixed-service", "holed", &[]), &["leak"]);
+    let runtime = target.runtime();
+    let memory = target.memory();
+    let bias = target.bias(&runtime);
+    let read = |memory: &dyn Memory| {
+        let moment = Moment {
+            threads: &[],
+            now_nanos: 0,
+            limits: Limits::default(),
+            may_go_on: &|| true,
+        };
+        let frozen = runtime.copy(bias, memory, &moment).expect("a copy");
+        runtime.snapshot(&frozen).expect("a snapshot")
+    };
+    let (whole, details) = read(&memory);
+    assert!(whole.problems.is_empty(), "{:?}", whole.problems);
+    let g = details.goroutines.last().expect("many").g;
+
+    let (without, _) = read(&Holed(&memory, g.0..g.0 + 8));
+    assert_eq!(without.goroutines() + 1, whole.goroutines());
+    assert_eq!(without.problems.len(), 1, "{:?}", without.problems);
+    assert_eq!(without.problems[0].address, Some(g.0));
+
+    // The first words of a goroutine are the bounds of its stack; the last frame is at the upper one.
+    let mut bounds = [0; 16];
+    memory.read(g, &mut bounds).expect("readable");
+    let high = u64::from_le_bytes(bounds[8..].try_into().expect("8 bytes"));
+    let (without, _) = read(&Holed(&memory, high - 8..high));
+    assert_eq!(without.goroutines(), whole.goroutines());
+    assert_eq!(without.problems.len(), 1, "{:?}", without.problems);
+}
+
+#[test]
+fn a_layout_can_come_from_another_executable() {
+    let plain = std::fs::read(build("mixed-service", "other", &[])).expect("the executable");
+    let other = Image::parse(plain).expect("a Go program");
+    let arguments = ["-ldflags=-s -w"];
+    let target = Target::start(&build("mixed-service", "alone", &arguments), &["leak"]);
+    let bytes = std::fs::read(target.path()).expect("the executable");
+    let image = Image::parse(bytes).expect("a Go program");
+    let runtime = Runtime::with_layout_of(image, &other).expect("the same version");
+    let own = target.snapshot(&target.runtime());
+    assert_eq!(target.snapshot(&runtime), own);
+    let bytes = std::fs::read(target.path()).expect("the executable");
+    let image = Image::parse(bytes).expect("a Go program");
+    let stripped = Runtime::with_layout_of(image, target.runtime().image());
+    assert!(matches!(stripped, Err(Error::Layout(_))), "{stripped:?}");
 }
 
 /// Needs a C compiler.

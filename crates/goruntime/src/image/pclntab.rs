@@ -2,6 +2,7 @@
 //!
 //! Format: `runtime/symtab.go` and `cmd/link/internal/ld/pcln.go`, Go 1.18 to 1.27.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::Image;
@@ -126,11 +127,12 @@ impl Table {
     }
 
     /// The table with the bytes that it describes.
-    pub(crate) fn code<'a>(&'a self, image: &'a Image) -> Option<Code<'a>> {
+    pub(crate) fn code<'a>(&'a self, image: &'a Image, work: &'a Work) -> Option<Code<'a>> {
         let bytes = image.rest(self.address)?;
         Some(Code {
             table: self,
             image,
+            work,
             names: bytes.get(self.names.clone())?,
             units: bytes.get(self.units.clone())?,
             files: bytes.get(self.files.clone())?,
@@ -140,11 +142,35 @@ impl Table {
     }
 }
 
+/// Steps through tables that are left: damaged tables and stacks together could take for ever.
+pub(crate) struct Work(Cell<u64>);
+
+impl Work {
+    /// Some hundred times what a million goroutines with stacks of their own take.
+    const MAX_STEPS: u64 = 1 << 31;
+
+    pub(crate) fn new() -> Self {
+        Self(Cell::new(Self::MAX_STEPS))
+    }
+
+    fn step(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// Whether something was not looked up for want of steps.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
 /// The functions of a program. Addresses are linked ones: without the bias.
 #[derive(Clone, Copy)]
 pub(crate) struct Code<'a> {
     table: &'a Table,
     pub(crate) image: &'a Image,
+    work: &'a Work,
     names: &'a [u8],
     units: &'a [u8],
     files: &'a [u8],
@@ -238,7 +264,7 @@ impl<'a> Code<'a> {
         let mut rest = self.values.get(table as usize..)?;
         let (mut value, mut at) = (-1_i32, function.entry);
         for step in 0..MAX_STEPS {
-            let (delta, used) = varint(rest)?;
+            let (delta, used) = varint(rest).filter(|_| self.work.step())?;
             if delta == 0 && step > 0 {
                 return None;
             }

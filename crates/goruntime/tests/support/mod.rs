@@ -82,6 +82,10 @@ impl Target {
         answer.split_off(end.expect("headers") + 4)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn runtime(&self) -> Runtime {
         let bytes = fs::read(&self.path).expect("the executable");
         Runtime::of(Image::parse(bytes).expect("a Go program")).expect("a supported one")
@@ -147,7 +151,24 @@ pub(crate) fn dump(text: &[u8]) -> Snapshot {
 }
 
 /// All that is compared of a goroutine, as lines: what differs can be seen at once.
-pub(crate) type Seen = Vec<String>;
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// State, frames, creator.
+    pub(crate) lines: Vec<String>,
+    /// The line before which a dump leaves frames out.
+    elided: Option<usize>,
+}
+
+impl Seen {
+    /// Whether the whole stack `own` is what this dump shows a part of.
+    pub(crate) fn agrees(&self, own: &Self) -> bool {
+        let Some(elided) = self.elided else {
+            return self.lines == own.lines;
+        };
+        let (head, tail) = self.lines.split_at(elided);
+        own.lines.starts_with(head) && own.lines.ends_with(tail)
+    }
+}
 
 /// The goroutines by number.
 pub(crate) fn by_id(snapshot: &Snapshot) -> BTreeMap<u64, Seen> {
@@ -160,20 +181,14 @@ pub(crate) fn by_id(snapshot: &Snapshot) -> BTreeMap<u64, Seen> {
         };
         let stack = &sample.stack;
         for identity in &sample.identities.known {
-            let mut seen = vec![format!("{state} durable={}", sample.durable)];
-            let mut frames: Vec<String> = stack.frames.iter().map(frame).collect();
-            if frames.len() > 100 || stack.elided.is_some() {
-                // A dump leaves out what is in the middle.
-                let tail = frames.split_off(frames.len().saturating_sub(50));
-                frames.truncate(50);
-                frames.extend(tail);
-            }
-            seen.extend(frames);
+            let mut lines = vec![format!("{state} durable={}", sample.durable)];
+            lines.extend(stack.frames.iter().map(frame));
             if let Some(creator) = &stack.created_by {
                 let parent = identity.parent.map_or(0, |parent| parent.0);
-                seen.push(format!("created by {} in {parent}", frame(creator)));
+                lines.push(format!("created by {} in {parent}", frame(creator)));
             }
-            all.insert(identity.id.0, seen);
+            let elided = stack.elided.map(|elided| elided.at + 1);
+            all.insert(identity.id.0, Seen { lines, elided });
         }
     }
     all
