@@ -1,12 +1,18 @@
 //! Call stacks as a source shows them.
 
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::GoroutineId;
 
-/// One function call of a stack.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Frame {
+/// One function call of a stack: one pointer, as the same calls stand on very many stacks.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Frame(Arc<Call>);
+
+/// What a [`Frame`] says.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Call {
     /// The function as the source names it; [`crate::symbol::canonical`] gives the form that identifies it.
     pub function: Arc<str>,
     /// The source file as the source names it; empty where it is unknown.
@@ -15,7 +21,30 @@ pub struct Frame {
     pub line: u32,
 }
 
+impl Deref for Frame {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Frame {
+    /// A call of `function` at `line` of `file`; see [`Call`] for what stands for unknown.
+    pub fn new(function: impl Into<Arc<str>>, file: impl Into<Arc<str>>, line: u32) -> Self {
+        Self(Arc::new(Call {
+            function: function.into(),
+            file: file.into(),
+            line,
+        }))
+    }
+
     /// Whether the toolchain wrote the function: the start of every goroutine, the wrapper of a `go` or `defer` statement,
     /// a method value or promoted method. `debug=2` and profiles leave these out; SIGQUIT and `GOTRACEBACK=system` show them.
     pub fn is_made_by_toolchain(&self) -> bool {
@@ -72,11 +101,7 @@ mod tests {
     use super::*;
 
     fn check(function: &str, file: &str, expected: bool) {
-        let frame = Frame {
-            function: function.into(),
-            file: file.into(),
-            line: 1,
-        };
+        let frame = Frame::new(function, file, 1);
         assert_eq!(frame.is_made_by_toolchain(), expected, "{function}");
     }
 

@@ -29,11 +29,7 @@ pub(crate) fn source(file: &str) -> Option<String> {
 }
 
 pub(crate) fn frame(function: &str, file: &str, line: u32) -> Frame {
-    Frame {
-        function: function.into(),
-        file: file.into(),
-        line,
-    }
+    Frame::new(function, file, line)
 }
 
 /// All that a renderer's test needs, owned.
@@ -215,8 +211,8 @@ impl Draft {
         let group = Group {
             site: Site {
                 operation: self.operation,
-                function: top.function,
-                file: top.file,
+                function: top.function.clone(),
+                file: top.file.clone(),
                 line: top.line,
             },
             state: Some(self.state),

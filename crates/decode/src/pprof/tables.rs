@@ -314,11 +314,11 @@ impl<'a> Tables<'a> {
         if name.is_empty() {
             return Ok(self.address_frame(mapping, address));
         }
-        Ok(Frame {
-            function: self.text(name),
-            file: self.text(file),
-            line: u32::try_from(line).unwrap_or(0),
-        })
+        Ok(Frame::new(
+            self.text(name),
+            self.text(file),
+            u32::try_from(line).unwrap_or(0),
+        ))
     }
 
     /// A frame for code without a name: its address, and the file mapped there where known.
@@ -329,11 +329,11 @@ impl<'a> Tables<'a> {
             .and_then(|at| self.mapping_files.get(at));
         let file = file.and_then(|file| self.string(*file)).unwrap_or_default();
         let make = || format!("{address:#x}").into();
-        Frame {
-            function: Arc::clone(self.addresses.entry(address).or_insert_with(make)),
-            file: self.text(file),
-            line: 0,
-        }
+        Frame::new(
+            Arc::clone(self.addresses.entry(address).or_insert_with(make)),
+            self.text(file),
+            0,
+        )
     }
 
     fn text(&mut self, bytes: &'a [u8]) -> Arc<str> {

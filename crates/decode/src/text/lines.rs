@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gorphan_model::Frame;
+
 use memchr::{memchr, memmem, memrchr};
 
 use super::header::number_u64;
@@ -58,8 +60,8 @@ pub(super) enum Content {
     Name(Arc<str>),
     /// A place.
     Place(Arc<str>, u32),
-    /// A whole frame: function, file, line.
-    Frame(Arc<str>, Arc<str>, u32),
+    /// A whole frame.
+    Frame(Frame),
     /// How many frames are missing, where said.
     Elided(Option<u32>),
     /// Nothing but the kind.

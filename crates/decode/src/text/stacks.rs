@@ -4,6 +4,7 @@
 //! the leaf frame. A node remembers where the last block went from it, so that a stack met before costs one comparison
 //! a line: no search for the line's end, no hash, no copy. Only a line that goes where none did is taken apart.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -87,6 +88,8 @@ pub(super) struct Stacks {
     stacks: Vec<Arc<Stack>>,
     stack_table: HashTable<StackId>,
     names: Names,
+    /// Frames by the lines of their name and place, so that equal ones are shared.
+    calls: HashMap<(u32, u32), Frame>,
     hasher: foldhash::fast::RandomState,
     frames: usize,
     max_stacks: usize,
@@ -122,6 +125,7 @@ impl Stacks {
             stacks: Vec::new(),
             stack_table: HashTable::new(),
             names: Names::default(),
+            calls: HashMap::new(),
             hasher: foldhash::fast::RandomState::default(),
             frames: 0,
             max_stacks: max_stacks.min(NONE as usize - 1),
@@ -312,11 +316,10 @@ impl Stacks {
             Kind::Place | Kind::CreatorPlace => {
                 Content::Place(self.names.get(line.file), number.unwrap_or(0))
             }
-            Kind::Counted => Content::Frame(
-                self.names.get(line.name),
-                self.names.get(line.file),
-                number.unwrap_or(0),
-            ),
+            Kind::Counted => {
+                let (function, file) = (self.names.get(line.name), self.names.get(line.file));
+                Content::Frame(Frame::new(function, file, number.unwrap_or(0)))
+            }
             Kind::Elided => Content::Elided(number),
             Kind::Start | Kind::Origin | Kind::Unavailable => Content::Mark,
         }
@@ -370,27 +373,27 @@ impl Stacks {
     }
 
     /// Puts the lines that lead to `node` together.
-    fn decode(&self, node: NodeId) -> Stack {
+    fn decode(&mut self, node: NodeId) -> Stack {
         let mut path = Vec::new();
         let mut at = node;
         while let Some(node) = self.nodes.get(at as usize) {
-            path.extend(self.lines.get(node.line as usize));
+            path.push(node.line);
             at = node.parent;
         }
         let mut stack = Stack::default();
-        let mut name: Option<&Arc<str>> = None;
-        for line in path.into_iter().rev() {
+        let mut name: Option<(u32, &Arc<str>)> = None;
+        for id in path.into_iter().rev() {
+            let Some(line) = self.lines.get(id as usize) else {
+                continue;
+            };
             match &line.content {
-                Content::Name(function) => name = Some(function),
+                Content::Name(function) => name = Some((id, function)),
                 Content::Place(file, number) => {
-                    let Some(function) = name.take() else {
+                    let Some((name, function)) = name.take() else {
                         continue;
                     };
-                    let frame = Frame {
-                        function: Arc::clone(function),
-                        file: Arc::clone(file),
-                        line: *number,
-                    };
+                    let make = || Frame::new(Arc::clone(function), Arc::clone(file), *number);
+                    let frame = self.calls.entry((name, id)).or_insert_with(make).clone();
                     let creator = line.kind == Kind::CreatorPlace;
                     match (stack.ancestors.last_mut(), creator) {
                         (None, false) => stack.frames.push(frame),
@@ -399,11 +402,7 @@ impl Stacks {
                         (Some(ancestor), true) => ancestor.created_by = Some(frame),
                     }
                 }
-                Content::Frame(function, file, number) => stack.frames.push(Frame {
-                    function: Arc::clone(function),
-                    file: Arc::clone(file),
-                    line: *number,
-                }),
+                Content::Frame(frame) => stack.frames.push(frame.clone()),
                 Content::Elided(count) => {
                     if stack.ancestors.is_empty() && stack.elided.is_none() {
                         stack.elided = Some(Elision {

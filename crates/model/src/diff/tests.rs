@@ -31,16 +31,8 @@ fn snapshot(rows: &[&str]) -> Snapshot {
                 .collect();
             identities.elided = 0;
         }
-        let frame = Frame {
-            function: (*function).into(),
-            file: format!("{DIR}{file}").into(),
-            line: line.parse().unwrap(),
-        };
-        let root = Frame {
-            function: "main.main".into(),
-            file: format!("{DIR}main.go").into(),
-            line: 20,
-        };
+        let frame = Frame::new(*function, format!("{DIR}{file}"), line.parse().unwrap());
+        let root = Frame::new("main.main", format!("{DIR}main.go"), 20);
         snapshot.samples.push(Sample {
             stack: Arc::new(Stack {
                 frames: vec![frame],

@@ -26,11 +26,7 @@ fn sample(state: Option<&str>, frames: &[&str], count: u64) -> Sample {
 fn frame(text: &str) -> Frame {
     let (function, place) = text.split_once(' ').unwrap();
     let (file, line) = place.split_once(':').unwrap();
-    Frame {
-        function: function.into(),
-        file: file.into(),
-        line: line.parse().unwrap(),
-    }
+    Frame::new(function, file, line.parse().unwrap())
 }
 
 /// Goroutines `ids`, each `ID` or `ID<PARENT`.

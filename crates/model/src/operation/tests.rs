@@ -5,11 +5,7 @@ fn stack(frames: &[&str], created_by: Option<&str>) -> Stack {
     let frame = |text: &&str| {
         let (function, place) = text.split_once(' ').unwrap_or((text, "/src/a.go:1"));
         let (file, line) = place.rsplit_once(':').unwrap();
-        Frame {
-            function: function.into(),
-            file: file.into(),
-            line: line.parse().unwrap(),
-        }
+        Frame::new(function, file, line.parse().unwrap())
     };
     Stack {
         frames: frames.iter().map(frame).collect(),

@@ -4,11 +4,7 @@ use super::*;
 use crate::{Format, ProfileKind, Stack, Waits};
 
 fn frame(function: &str) -> Frame {
-    Frame {
-        function: function.into(),
-        file: "/src/a.go".into(),
-        line: 7,
-    }
+    Frame::new(function, "/src/a.go", 7)
 }
 
 fn sample(state: Option<&str>, functions: &[&str], created_by: Option<&str>) -> Sample {

@@ -81,11 +81,7 @@ fn draw(format: Format, drawing: &str) -> Snapshot {
 }
 
 fn frame(name: &str) -> Frame {
-    Frame {
-        function: name.into(),
-        file: "/src/main.go".into(),
-        line: 41,
-    }
+    Frame::new(name, "/src/main.go", 41)
 }
 
 fn parent_id(text: &str, row: u64, index: u64) -> GoroutineId {

@@ -347,11 +347,7 @@ mod tests {
     };
 
     fn stack(leaf_first: &[&str]) -> Stack {
-        let frame = |name: &&str| Frame {
-            function: (*name).into(),
-            file: "".into(),
-            line: 0,
-        };
+        let frame = |name: &&str| Frame::new(*name, "", 0);
         Stack {
             frames: leaf_first.iter().map(frame).collect(),
             ..Stack::default()
