@@ -1,6 +1,7 @@
 //! Detects what an input is, unpacks it and hands it to the right decoder.
 
 mod detect;
+mod gunzip;
 mod layers;
 mod utf16;
 
@@ -11,6 +12,7 @@ use gorphan_model::{Problem, Snapshot};
 
 use crate::{Error, Limits, Options};
 use detect::Kind;
+use gunzip::Tried;
 use layers::{Guard, Notes};
 
 /// First bytes looked at to tell what an input is: enough for a page's title or the first fields of a profile.
@@ -101,16 +103,19 @@ fn open<'a>(
             head.drain(..detect::UTF8_BOM.len());
         }
         (head, source) = match detect::kind(&head) {
-            Kind::Gzip => {
-                let packed = BufReader::with_capacity(CHUNK_BYTES, source);
-                let plain = flate2::bufread::MultiGzDecoder::new(packed);
-                peek(Box::new(Guard::new(
-                    plain,
-                    limit_bytes,
-                    Some("gzip"),
-                    notes,
-                )))?
-            }
+            Kind::Gzip => match gunzip::whole(source, limit_bytes)? {
+                Tried::Plain(plain) => peek(Box::new(Cursor::new(plain)))?,
+                Tried::Packed(packed) => {
+                    let packed = BufReader::with_capacity(CHUNK_BYTES, packed);
+                    let plain = flate2::bufread::MultiGzDecoder::new(packed);
+                    peek(Box::new(Guard::new(
+                        plain,
+                        limit_bytes,
+                        Some("gzip"),
+                        notes,
+                    )))?
+                }
+            },
             Kind::Zstd => {
                 let packed = BufReader::with_capacity(CHUNK_BYTES, source);
                 let mut plain = zstd::stream::read::Decoder::with_buffer(packed)?;

@@ -25,4 +25,4 @@ pub use operation::Operation;
 pub use snapshot::{
     Format, Identities, Identity, Labels, Problem, ProfileKind, Sample, Snapshot, Waits,
 };
-pub use stack::{Ancestor, Call, Elision, Frame, Stack};
+pub use stack::{Ancestor, Call, Elision, Frame, FrameTable, Frames, Stack};

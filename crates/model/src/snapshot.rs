@@ -122,8 +122,9 @@ impl Waits {
 /// Bounded, because services put request ids into labels: past [`Labels::MAX_VALUES`] values a key only counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Labels {
-    /// Sorted by key. A sample has a handful of keys, which a list holds in far less memory than a tree.
-    keys: Vec<(Arc<str>, LabelValues)>,
+    /// Sorted by key. A sample has a handful of keys, which a list holds in far less memory than a tree; it is shared by
+    /// clones until one changes, as very many samples of a profile have equal labels.
+    keys: Option<Arc<Vec<(Arc<str>, LabelValues)>>>,
     /// Goroutines (not keys) that carried a key that was dropped because [`Labels::MAX_KEYS`] were known.
     pub dropped: u64,
 }
@@ -201,10 +202,9 @@ impl Labels {
         self.add_made(key, value, count, || key.into(), || value.into());
     }
 
-    /// Makes room for `keys` keys at once.
-    pub fn reserve(&mut self, keys: usize) {
-        let room = Self::MAX_KEYS.saturating_sub(self.keys.len());
-        self.keys.reserve_exact(keys.min(room));
+    /// The keys with their values, by key.
+    fn known(&self) -> &[(Arc<str>, LabelValues)] {
+        self.keys.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// As [`Labels::add`], keeping the given texts rather than copies. Says whether a key or value was new and kept, so
@@ -221,21 +221,18 @@ impl Labels {
         make_key: impl FnOnce() -> Arc<str>,
         make_value: impl FnOnce() -> Arc<str>,
     ) -> bool {
-        let at = match self.find(key) {
-            Ok(at) => at,
-            Err(_) if self.keys.len() >= Self::MAX_KEYS => {
-                self.dropped = self.dropped.saturating_add(count);
-                return false;
-            }
-            Err(at) => {
-                if self.keys.len() == self.keys.capacity() {
-                    self.keys.reserve_exact(1);
-                }
-                self.keys.insert(at, (make_key(), LabelValues::default()));
-                at
-            }
-        };
-        let Some((_, values)) = self.keys.get_mut(at) else {
+        let found = self.find(key);
+        if found.is_err() && self.known().len() >= Self::MAX_KEYS {
+            self.dropped = self.dropped.saturating_add(count);
+            return false;
+        }
+        let keys = Arc::make_mut(self.keys.get_or_insert_default());
+        let at = found.unwrap_or_else(|at| {
+            keys.reserve_exact(1);
+            keys.insert(at, (make_key(), LabelValues::default()));
+            at
+        });
+        let Some((_, values)) = keys.get_mut(at) else {
             return false;
         };
         match values.counts.find(value) {
@@ -259,17 +256,22 @@ impl Labels {
 
     /// Where a key is, or where it would be inserted.
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.keys.binary_search_by(|(known, _)| (**known).cmp(key))
+        self.known()
+            .binary_search_by(|(known, _)| (**known).cmp(key))
     }
 
     /// Adds the labels of another sample.
     pub fn merge(&mut self, other: &Self) {
-        for (key, values) in &other.keys {
+        for (key, values) in other.known() {
             for (value, count) in values.counts.iter() {
                 self.add(key, value, count);
             }
+            if values.others == 0 {
+                continue;
+            }
             let at = self.find(key).ok();
-            match at.and_then(|at| self.keys.get_mut(at)) {
+            let keys = Arc::make_mut(self.keys.get_or_insert_default());
+            match at.and_then(|at| keys.get_mut(at)) {
                 Some((_, mine)) => mine.others = mine.others.saturating_add(values.others),
                 None => self.dropped = self.dropped.saturating_add(values.others),
             }
@@ -279,17 +281,17 @@ impl Labels {
 
     /// The keys with their values, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &LabelValues)> {
-        self.keys.iter().map(|(key, values)| (&**key, values))
+        self.known().iter().map(|(key, values)| (&**key, values))
     }
 
     /// No label was met.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.known().is_empty()
     }
 
     /// Labels that all of `total` goroutines carry with one and the same value.
     pub fn common(&self, total: u64) -> impl Iterator<Item = (&str, &str)> {
-        self.keys.iter().filter_map(move |(key, values)| {
+        self.known().iter().filter_map(move |(key, values)| {
             let (value, count) = values.counts.iter().next()?;
             let only = values.counts.len() == 1 && values.others == 0 && count == total;
             only.then_some((&**key, &**value))

@@ -1,7 +1,9 @@
 //! Call stacks as a source shows them.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Deref;
+use std::hash::{Hash, Hasher};
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::GoroutineId;
@@ -80,11 +82,192 @@ pub struct Ancestor {
     pub created_by: Option<Frame>,
 }
 
+/// The frames of a stack, innermost (leaf) first: a list of its own, or a part of the table that all stacks of a profile
+/// share. Equal by content.
+#[derive(Clone)]
+pub struct Frames(Held);
+
+#[derive(Clone)]
+enum Held {
+    Own(Vec<Frame>),
+    /// A part of the table's ids.
+    Shared(Arc<FrameTable>, Range<usize>),
+}
+
+/// Distinct frames, and the stacks made of them, one after the other. A profile of ten thousand stacks has some hundreds
+/// of frames; sharing them makes a stack a few bytes a frame, and reading one a copy of numbers.
+pub struct FrameTable {
+    frames: Vec<Frame>,
+    ids: Vec<u32>,
+}
+
+impl FrameTable {
+    /// A table of `frames`; `ids` are indexes into it.
+    pub fn new(frames: Vec<Frame>, ids: Vec<u32>) -> Arc<Self> {
+        Arc::new(Self { frames, ids })
+    }
+
+    /// The stack of the ids in `range`; an id that the table does not have is left out when frames are read.
+    pub fn stack(self: &Arc<Self>, range: Range<usize>) -> Frames {
+        let end = range.end.min(self.ids.len());
+        Frames(Held::Shared(Arc::clone(self), range.start.min(end)..end))
+    }
+}
+
+impl Frames {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Held::Own(frames) => frames.len(),
+            Held::Shared(_, range) => range.len(),
+        }
+    }
+
+    /// The stack was unavailable.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The frame at `index`, 0 being the innermost.
+    pub fn get(&self, index: usize) -> Option<&Frame> {
+        match &self.0 {
+            Held::Own(frames) => frames.get(index),
+            Held::Shared(table, range) => {
+                let id = table.ids.get(range.clone())?.get(index)?;
+                table.frames.get(*id as usize)
+            }
+        }
+    }
+
+    /// The innermost frame.
+    pub fn first(&self) -> Option<&Frame> {
+        self.get(0)
+    }
+
+    /// The outermost frame.
+    pub fn last(&self) -> Option<&Frame> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    /// Innermost first.
+    pub fn iter(&self) -> FramesIter<'_> {
+        FramesIter {
+            frames: self,
+            left: 0..self.len(),
+        }
+    }
+
+    /// Adds an outermost frame.
+    pub fn push(&mut self, frame: Frame) {
+        if let Held::Shared(..) = self.0 {
+            self.0 = Held::Own(self.iter().cloned().collect());
+        }
+        if let Held::Own(frames) = &mut self.0 {
+            frames.push(frame);
+        }
+    }
+
+    /// Gives back memory that was kept for growth.
+    pub fn shrink_to_fit(&mut self) {
+        if let Held::Own(frames) = &mut self.0 {
+            frames.shrink_to_fit();
+        }
+    }
+}
+
+/// The frames of a stack, innermost first.
+#[derive(Clone)]
+pub struct FramesIter<'a> {
+    frames: &'a Frames,
+    left: Range<usize>,
+}
+
+impl<'a> Iterator for FramesIter<'a> {
+    type Item = &'a Frame;
+
+    fn next(&mut self) -> Option<&'a Frame> {
+        self.left.next().and_then(|index| self.frames.get(index))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.left.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for FramesIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let index = self.left.next_back()?;
+        self.frames.get(index)
+    }
+}
+
+impl ExactSizeIterator for FramesIter<'_> {}
+
+impl<'a> IntoIterator for &'a Frames {
+    type Item = &'a Frame;
+    type IntoIter = FramesIter<'a>;
+
+    fn into_iter(self) -> FramesIter<'a> {
+        self.iter()
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self(Held::Own(Vec::new()))
+    }
+}
+
+impl From<Vec<Frame>> for Frames {
+    fn from(frames: Vec<Frame>) -> Self {
+        Self(Held::Own(frames))
+    }
+}
+
+impl FromIterator<Frame> for Frames {
+    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
+        Self(Held::Own(frames.into_iter().collect()))
+    }
+}
+
+impl PartialEq for Frames {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Frames {}
+
+impl PartialOrd for Frames {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Frames {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl Hash for Frames {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.len());
+        self.iter().for_each(|frame| frame.hash(state));
+    }
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
 /// A goroutine's stack with where it was created. Equal stacks of many goroutines are shared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Stack {
     /// Frames, innermost (leaf) first, inlined calls as frames of their own. Empty where it was unavailable.
-    pub frames: Vec<Frame>,
+    pub frames: Frames,
     /// Frames that the runtime left out.
     pub elided: Option<Elision>,
     /// The `go` statement; sources that do not know it have none.

@@ -1,10 +1,13 @@
 //! The samples of a profile, merged by stack.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use gorphan_model::query::Candidate;
-use gorphan_model::{Elision, Identities, Labels, ProfileKind, Sample, Snapshot, Stack};
+use gorphan_model::{
+    Elision, FrameTable, Identities, Labels, ProfileKind, Sample, Snapshot, Stack,
+};
 use hashbrown::HashTable;
 
 use super::tables::{Tables, Unusable};
@@ -17,6 +20,9 @@ const MAX_LABELS: usize = 256;
 
 /// Label values kept in one profile, over all its stacks; each takes some 300 bytes of memory.
 const MAX_KEPT_VALUES: usize = 2 << 20;
+
+/// Sets of labels that samples may share; further ones are each made anew.
+const MAX_LABEL_SETS: usize = 65_536;
 
 /// Reads every sample into `snapshot.samples`.
 pub(super) fn read<'a>(
@@ -40,6 +46,7 @@ pub(super) fn read<'a>(
         by_stack: HashTable::with_capacity(expected),
         hasher: foldhash::fast::RandomState::default(),
         scratch: Scratch::default(),
+        label_sets: HashMap::default(),
         label_values_left: MAX_KEPT_VALUES,
         cut_stacks: 0,
         full: Overflow::default(),
@@ -62,7 +69,7 @@ pub(super) fn read<'a>(
         }
     }
     reader.report(problems);
-    snapshot.samples = reader.samples;
+    snapshot.samples = reader.finish();
 }
 
 /// Why a sample is left out.
@@ -92,7 +99,56 @@ impl From<Damage> for Skip {
 #[derive(Default)]
 struct Scratch {
     frames: Vec<u32>,
-    labels: Vec<(Arc<str>, Arc<str>)>,
+    labels: Vec<RawLabel>,
+    /// Frames past the limit.
+    more_frames: u32,
+    /// Why the sample cannot be kept.
+    skip: Option<Skip>,
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.labels.clear();
+        self.more_frames = 0;
+        self.skip = None;
+    }
+
+    /// Adds the frames of a location that is new, has several, is damaged, or passes the limit.
+    #[cold]
+    #[inline(never)]
+    fn add_location(&mut self, tables: &mut Tables<'_>, id: u64, limit: usize) {
+        match tables.location(id) {
+            Ok(ids) => {
+                let kept = ids.len().min(limit.saturating_sub(self.frames.len()));
+                self.frames
+                    .extend_from_slice(ids.get(..kept).unwrap_or_default());
+                let more = u32::try_from(ids.len() - kept).unwrap_or(u32::MAX);
+                self.more_frames = self.more_frames.saturating_add(more);
+            }
+            Err(why) => {
+                self.skip.get_or_insert_with(|| unusable(id, why));
+            }
+        }
+    }
+}
+
+/// A label as its message has it: strings by index. Equal ones have equal texts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct RawLabel {
+    key: u64,
+    /// The value, if it is text.
+    text: u64,
+    number: i64,
+    unit: u64,
+}
+
+/// What a sample will say, but for its stack.
+struct Part {
+    count: u64,
+    labels: Labels,
+    /// Frames past the limit.
+    more_frames: u32,
 }
 
 /// Goroutines left out because a limit was reached.
@@ -107,7 +163,7 @@ struct Reader<'a, 'o> {
     value_index: usize,
     options: &'o Options,
     kind: ProfileKind,
-    samples: Vec<Sample>,
+    samples: Vec<Part>,
     /// Frame ids of the kept stacks, one after the other; `key_ends` has the end of each.
     keys: Vec<u32>,
     key_ends: Vec<usize>,
@@ -115,6 +171,8 @@ struct Reader<'a, 'o> {
     by_stack: HashTable<usize>,
     hasher: foldhash::fast::RandomState,
     scratch: Scratch,
+    /// Labels of samples by what their messages say and their goroutines, at most [`MAX_LABEL_SETS`].
+    label_sets: HashMap<(Vec<RawLabel>, u64), Labels, foldhash::fast::RandomState>,
     label_values_left: usize,
     cut_stacks: u64,
     full: Overflow,
@@ -122,27 +180,19 @@ struct Reader<'a, 'o> {
 
 impl<'a> Reader<'a, '_> {
     fn sample(&mut self, message: &'a [u8]) -> Result<(), Skip> {
-        self.scratch.frames.clear();
-        self.scratch.labels.clear();
+        self.scratch.clear();
         let limit = self.options.limits.frames;
-        let mut more_frames = 0_u32;
         let mut values = 0_usize;
         let mut count = None;
-        let mut skip = None;
         let mut fields = Fields::new(message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => {
-                    let (tables, frames) = (&mut self.tables, &mut self.scratch.frames);
-                    numbers(value, |id| match tables.location(id) {
-                        Ok(ids) => {
-                            let kept = ids.len().min(limit.saturating_sub(frames.len()));
-                            frames.extend_from_slice(ids.get(..kept).unwrap_or_default());
-                            let more = u32::try_from(ids.len() - kept).unwrap_or(u32::MAX);
-                            more_frames = more_frames.saturating_add(more);
-                        }
-                        Err(why) if skip.is_none() => skip = Some(unusable(id, why)),
-                        Err(_) => {}
+                    let (tables, scratch) = (&mut self.tables, &mut self.scratch);
+                    numbers(value, |id| match tables.only_frame(id) {
+                        // Most locations have one frame, and most time goes into this line.
+                        Some(frame) if scratch.frames.len() < limit => scratch.frames.push(frame),
+                        _ => scratch.add_location(tables, id, limit),
                     })?;
                 }
                 2 => numbers(value, |number| {
@@ -155,7 +205,7 @@ impl<'a> Reader<'a, '_> {
                     let Value::Bytes(label) = value else {
                         return Err(Skip::Damaged("a label is not a message"));
                     };
-                    let label = read_label(&mut self.tables, label)?;
+                    let label = read_label(&self.tables, label)?;
                     if self.scratch.labels.len() < MAX_LABELS {
                         self.scratch.labels.push(label);
                     } else {
@@ -165,26 +215,30 @@ impl<'a> Reader<'a, '_> {
                 _ => {}
             }
         }
-        if let Some(skip) = skip {
+        if let Some(skip) = self.scratch.skip.take() {
             return Err(skip);
         }
         let count = count.ok_or(Skip::NoCount)?;
         let goroutines = u64::try_from(count).ok().filter(|count| *count > 0);
         let goroutines = goroutines.ok_or(Skip::Count(count))?;
         if self.wanted() {
-            self.keep(goroutines, more_frames);
+            self.keep(goroutines);
         }
         Ok(())
     }
 
     /// Whether the filter wants goroutines with these labels.
-    fn wanted(&self) -> bool {
+    fn wanted(&mut self) -> bool {
         let filter = &self.options.filter;
         if filter.admits_all() {
             return true;
         }
         let labels = self.scratch.labels.iter();
-        let labels: Vec<(&str, &str)> = labels.map(|(key, value)| (&**key, &**value)).collect();
+        let labels: Vec<_> = labels
+            .filter_map(|label| label.texts(&mut self.tables))
+            .collect();
+        let labels = labels.iter().map(|(key, value)| (&**key, &**value));
+        let labels: Vec<(&str, &str)> = labels.collect();
         filter.admits(&Candidate {
             state: None,
             wait_minutes: None,
@@ -193,7 +247,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Adds the goroutines of the scratch sample to the sample with its stack.
-    fn keep(&mut self, goroutines: u64, more_frames: u32) {
+    fn keep(&mut self, goroutines: u64) {
         let hash = self.hasher.hash_one(self.scratch.frames.as_slice());
         let (keys, ends, frames) = (&self.keys, &self.key_ends, &self.scratch.frames);
         let same = |index: &usize| key(keys, ends, *index) == frames.as_slice();
@@ -203,26 +257,43 @@ impl<'a> Reader<'a, '_> {
                 self.full.goroutines = self.full.goroutines.saturating_add(goroutines);
                 return;
             }
-            None => self.insert(hash, more_frames),
+            None => self.insert(hash),
         };
+        if let Some(sample) = self.samples.get_mut(index) {
+            sample.count = sample.count.saturating_add(goroutines);
+        }
+        if !self.scratch.labels.is_empty() {
+            self.keep_labels(index, goroutines);
+        }
+    }
+
+    /// Adds the labels of the scratch sample to a kept sample.
+    fn keep_labels(&mut self, index: usize, goroutines: u64) {
         let Some(sample) = self.samples.get_mut(index) else {
             return;
         };
-        sample.count = sample.count.saturating_add(goroutines);
-        sample.identities.elided = sample.count;
-        if self.kind == ProfileKind::GoroutineLeak {
-            sample.leaked = sample.count;
-        }
-        if sample.labels.is_empty() {
-            sample.labels.reserve(self.scratch.labels.len());
-        }
-        for (name, value) in &self.scratch.labels {
-            if self.label_values_left == 0 {
-                self.full.labels = self.full.labels.saturating_add(1);
-            } else if sample.labels.add_shared(name, value, goroutines) {
-                self.label_values_left -= 1;
+        let first = sample.labels.is_empty();
+        // Taken and put back, so that a look-up needs no copy.
+        let set = (std::mem::take(&mut self.scratch.labels), goroutines);
+        match self.label_sets.get(&set) {
+            Some(known) if first => sample.labels = known.clone(),
+            _ => {
+                for label in &set.0 {
+                    let Some((key, value)) = label.texts(&mut self.tables) else {
+                        continue;
+                    };
+                    if self.label_values_left == 0 {
+                        self.full.labels = self.full.labels.saturating_add(1);
+                    } else if sample.labels.add_shared(&key, &value, goroutines) {
+                        self.label_values_left -= 1;
+                    }
+                }
+                if first && self.label_sets.len() < MAX_LABEL_SETS {
+                    self.label_sets.insert(set.clone(), sample.labels.clone());
+                }
             }
         }
+        self.scratch.labels = set.0;
     }
 
     fn has_room(&self) -> bool {
@@ -232,7 +303,8 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// A new sample, without goroutines yet, for the scratch stack.
-    fn insert(&mut self, hash: u64, more_frames: u32) -> usize {
+    fn insert(&mut self, hash: u64) -> usize {
+        let more_frames = self.scratch.more_frames;
         let index = self.samples.len();
         self.keys.extend_from_slice(&self.scratch.frames);
         self.key_ends.push(self.keys.len());
@@ -240,31 +312,48 @@ impl<'a> Reader<'a, '_> {
         self.by_stack.insert_unique(hash, index, |index| {
             hasher.hash_one(key(keys, ends, *index))
         });
-        let made = &self.tables.frames;
-        let mut frames = Vec::with_capacity(self.scratch.frames.len());
-        let ids = self.scratch.frames.iter();
-        frames.extend(ids.filter_map(|id| made.get(*id as usize).cloned()));
-        let elided = (more_frames > 0).then_some(Elision {
-            at: frames.len(),
-            count: Some(more_frames),
-        });
-        self.cut_stacks += u64::from(elided.is_some());
-        self.samples.push(Sample {
-            stack: Arc::new(Stack {
-                frames,
-                elided,
-                ..Stack::default()
-            }),
-            state: None,
+        self.cut_stacks += u64::from(more_frames > 0);
+        self.samples.push(Part {
             count: 0,
-            leaked: 0,
-            durable: false,
-            locked_to_thread: None,
             labels: Labels::default(),
-            waits: None,
-            identities: Identities::default(),
+            more_frames,
         });
         index
+    }
+
+    /// The samples, with stacks that share one table of frames.
+    fn finish(self) -> Vec<Sample> {
+        let table = FrameTable::new(self.tables.frames, self.keys);
+        let mut start = 0;
+        let whole = self.samples.into_iter().zip(self.key_ends);
+        let samples = whole.map(|(part, end)| {
+            let frames = table.stack(start..end);
+            start = end;
+            let elided = (part.more_frames > 0).then_some(Elision {
+                at: frames.len(),
+                count: Some(part.more_frames),
+            });
+            let leak = self.kind == ProfileKind::GoroutineLeak;
+            Sample {
+                stack: Arc::new(Stack {
+                    frames,
+                    elided,
+                    ..Stack::default()
+                }),
+                state: None,
+                count: part.count,
+                leaked: if leak { part.count } else { 0 },
+                durable: false,
+                locked_to_thread: None,
+                labels: part.labels,
+                waits: None,
+                identities: Identities {
+                    known: Vec::new(),
+                    elided: part.count,
+                },
+            }
+        });
+        samples.collect()
     }
 
     /// Says what was left out because of a limit.
@@ -317,30 +406,42 @@ fn unusable(id: u64, why: Unusable) -> Skip {
     }
 }
 
-/// Key and value of a label; a number becomes text, with its unit.
-fn read_label<'a>(
-    tables: &mut Tables<'a>,
-    message: &'a [u8],
-) -> Result<(Arc<str>, Arc<str>), Skip> {
-    let (mut name, mut text, mut number, mut unit) = (0, 0, 0, 0);
+/// Reads a label's message; its strings exist.
+fn read_label(tables: &Tables<'_>, message: &[u8]) -> Result<RawLabel, Skip> {
+    let mut label = RawLabel {
+        key: 0,
+        text: 0,
+        number: 0,
+        unit: 0,
+    };
     let mut fields = Fields::new(message);
     while let Some((field, value)) = fields.next()? {
         let (Value::Varint(varint), 1..=4) = (value, field) else {
             continue;
         };
         match field {
-            1 => name = varint,
-            2 => text = varint,
-            3 => number = signed(value).unwrap_or_default(),
-            _ => unit = varint,
+            1 => label.key = varint,
+            2 => label.text = varint,
+            3 => label.number = signed(value).unwrap_or_default(),
+            _ => label.unit = varint,
         }
     }
-    let mut string = |index| tables.label(index).ok_or(Skip::LabelString);
-    let value = match (text, unit) {
-        (0, 0) if number == 0 => string(0)?,
-        (0, 0) => number.to_string().into(),
-        (0, unit) => format!("{number} {}", string(unit)?).into(),
-        (text, _) => string(text)?,
-    };
-    Ok((string(name)?, value))
+    let strings = [label.key, label.text, label.unit];
+    if strings.iter().any(|index| tables.string(*index).is_none()) {
+        return Err(Skip::LabelString);
+    }
+    Ok(label)
+}
+
+impl RawLabel {
+    /// Key and value; a number becomes text, with its unit.
+    fn texts(&self, tables: &mut Tables<'_>) -> Option<(Arc<str>, Arc<str>)> {
+        let value = match (self.text, self.unit) {
+            (0, 0) if self.number == 0 => tables.label(0)?,
+            (0, 0) => self.number.to_string().into(),
+            (0, unit) => format!("{} {}", self.number, tables.label(unit)?).into(),
+            (text, _) => tables.label(text)?,
+        };
+        Some((tables.label(self.key)?, value))
+    }
 }

@@ -60,6 +60,9 @@ pub(crate) enum Unusable {
     Damaged(&'static str),
 }
 
+/// No frame has this number: there is no room for as many.
+const NOT_ONE: u32 = u32::MAX;
+
 /// The tables, and the frames made from them as samples ask for them.
 pub(crate) struct Tables<'a> {
     strings: Vec<&'a [u8]>,
@@ -72,7 +75,7 @@ pub(crate) struct Tables<'a> {
     /// Strings made for frames, by content: tables may hold a text twice.
     texts: HashMap<&'a [u8], Arc<str>, foldhash::fast::RandomState>,
     /// Texts made for labels, by index of the string.
-    labels: HashMap<u64, Arc<str>, foldhash::fast::RandomState>,
+    labels: Vec<Option<Arc<str>>>,
     /// Texts of addresses without a function.
     addresses: HashMap<u64, Arc<str>, foldhash::fast::RandomState>,
     /// Distinct frames.
@@ -80,6 +83,9 @@ pub(crate) struct Tables<'a> {
     frame_ids: HashMap<FrameKey, u32, foldhash::fast::RandomState>,
     /// Frames of the resolved locations, one location's after the other.
     location_frames: Vec<u32>,
+    /// By id of the location, for ids up to [`MAX_ENTRIES`]: its frame, if it is resolved and has one alone, else
+    /// [`NOT_ONE`].
+    only_frames: Vec<u32>,
     max_frames: usize,
     /// (type, unit) as indices of strings.
     pub(crate) sample_types: Vec<(u64, u64)>,
@@ -114,11 +120,12 @@ impl<'a> Tables<'a> {
             mapping_files: Vec::new(),
             mapping_ids: Ids::default(),
             texts: HashMap::default(),
-            labels: HashMap::default(),
+            labels: Vec::new(),
             addresses: HashMap::default(),
             frames: Vec::new(),
             frame_ids: HashMap::default(),
             location_frames: Vec::new(),
+            only_frames: Vec::new(),
             max_frames,
             sample_types: Vec::new(),
             period_type: None,
@@ -194,14 +201,25 @@ impl<'a> Tables<'a> {
 
     /// A string of the table as a label's key or value.
     pub(crate) fn label(&mut self, index: u64) -> Option<Arc<str>> {
-        if let Some(known) = self.labels.get(&index) {
+        let at = usize::try_from(index).ok()?;
+        if let Some(Some(known)) = self.labels.get(at) {
             return Some(Arc::clone(known));
         }
         let bytes = self.string(index)?;
         let bytes = bytes.get(..MAX_LABEL_BYTES).unwrap_or(bytes);
         let text = Arc::from(String::from_utf8_lossy(bytes));
-        self.labels.insert(index, Arc::clone(&text));
+        self.labels.resize(self.strings.len(), None);
+        if let Some(slot) = self.labels.get_mut(at) {
+            *slot = Some(Arc::clone(&text));
+        }
         Some(text)
+    }
+
+    /// The frame of a location that has one alone and was asked for before.
+    #[inline]
+    pub(crate) fn only_frame(&self, id: u64) -> Option<u32> {
+        let only = self.only_frames.get(usize::try_from(id).ok()?).copied();
+        only.filter(|frame| *frame != NOT_ONE)
     }
 
     /// The frames of a location, leaf first, as indices into [`Tables::frames`].
@@ -221,6 +239,7 @@ impl<'a> Tables<'a> {
                 match resolved {
                     Ok(range) => {
                         *slot = Location::Frames(range.clone());
+                        self.note_only_frame(id, &range);
                         range
                     }
                     Err(Damage(what)) => {
@@ -234,6 +253,22 @@ impl<'a> Tables<'a> {
             .location_frames
             .get(range.start as usize..range.end as usize)
             .unwrap_or_default())
+    }
+
+    fn note_only_frame(&mut self, id: u64, range: &Range<u32>) {
+        let frames = self
+            .location_frames
+            .get(range.start as usize..range.end as usize);
+        let (Some([only]), Ok(id)) = (frames, usize::try_from(id)) else {
+            return;
+        };
+        if id >= self.only_frames.len() && id <= MAX_ENTRIES {
+            let room = (id + 1).max(self.locations.len() + 1);
+            self.only_frames.resize(room, NOT_ONE);
+        }
+        if let Some(slot) = self.only_frames.get_mut(id) {
+            *slot = *only;
+        }
     }
 
     /// Makes the frames of a location.

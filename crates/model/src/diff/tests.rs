@@ -35,7 +35,7 @@ fn snapshot(rows: &[&str]) -> Snapshot {
         let root = Frame::new("main.main", format!("{DIR}main.go"), 20);
         snapshot.samples.push(Sample {
             stack: Arc::new(Stack {
-                frames: vec![frame],
+                frames: vec![frame].into(),
                 created_by: Some(root),
                 ..Stack::default()
             }),

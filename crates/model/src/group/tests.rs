@@ -224,7 +224,8 @@ fn a_group_sums_up_what_its_samples_know() {
             frame("sync.runtime_SemacquireMutex m.go:9"),
             frame("sync.(*Mutex).Lock m.go:1"),
             frame("main.f a.go:12"),
-        ],
+        ]
+        .into(),
         ..(*first.stack).clone()
     });
     let groups = group(&snapshot(vec![first, second.clone()]), GroupBy::Site);

@@ -60,7 +60,7 @@ fn draw(format: Format, drawing: &str) -> Snapshot {
         waits.add(minutes.unwrap_or(0), count);
         snapshot.samples.push(Sample {
             stack: Arc::new(Stack {
-                frames,
+                frames: frames.into(),
                 created_by,
                 ..Stack::default()
             }),
