@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
         });
         let stack = Stack {
             created_by: creator.map(|call| self.frame(&call)),
-            frames,
+            frames: frames.into(),
             elided,
             ancestors: Vec::new(),
         };
@@ -262,11 +262,7 @@ impl<'a> Builder<'a> {
             let known = self.names.entry(text).or_insert_with(|| text.into());
             Arc::clone(known)
         };
-        Frame {
-            function: shared(name),
-            file: shared(call.file),
-            line: call.line,
-        }
+        Frame::new(shared(name), shared(call.file), call.line)
     }
 
     /// Counts a goroutine in its sample.

@@ -124,10 +124,13 @@ impl Waits {
 pub struct Labels {
     /// Sorted by key. A sample has a handful of keys, which a list holds in far less memory than a tree; it is shared by
     /// clones until one changes, as very many samples of a profile have equal labels.
-    keys: Option<Arc<Vec<(Arc<str>, LabelValues)>>>,
+    keys: Option<Arc<Vec<Label>>>,
     /// Goroutines (not keys) that carried a key that was dropped because [`Labels::MAX_KEYS`] were known.
     pub dropped: u64,
 }
+
+/// A key with its values.
+type Label = (Arc<str>, LabelValues);
 
 /// The values of one label key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -203,7 +206,7 @@ impl Labels {
     }
 
     /// The keys with their values, by key.
-    fn known(&self) -> &[(Arc<str>, LabelValues)] {
+    fn known(&self) -> &[Label] {
         self.keys.as_deref().map_or(&[], Vec::as_slice)
     }
 

@@ -193,7 +193,7 @@ impl Draft {
         };
         let top = self.frames.iter().find(outer).cloned().expect("a frame");
         let stack = Arc::new(Stack {
-            frames: self.frames,
+            frames: self.frames.into(),
             created_by: self.created_by.clone(),
             ..Stack::default()
         });

@@ -151,7 +151,7 @@ fn what_a_target_says_is_text_wherever_it_stands() {
         group.created_by = Some(frame(&hostile, &hostile, 1));
         group.labels.add(&hostile, &hostile, group.count);
         group.stack = Stack {
-            frames: vec![frame(&hostile, &hostile, 1)],
+            frames: vec![frame(&hostile, &hostile, 1)].into(),
             created_by: Some(frame(&hostile, &hostile, 2)),
             ..Stack::default()
         }
@@ -166,7 +166,7 @@ fn what_a_target_says_is_text_wherever_it_stands() {
     }
     for sample in &mut sample.snapshot.samples {
         sample.stack = Stack {
-            frames: vec![frame(&hostile, &hostile, 1)],
+            frames: vec![frame(&hostile, &hostile, 1)].into(),
             ..Stack::default()
         }
         .into();

@@ -151,7 +151,7 @@ fn notes<'a>(
         // What the snippet shows and the message names need not be said a third time.
         let told = |frame: &&Frame| shows_creation && finding.message.contains(&*frame.function);
         if let Some(created) = group.created_by.as_ref().filter(|frame| !told(frame)) {
-            notes.frames("created by", std::slice::from_ref(created));
+            notes.frames("created by", std::iter::once(created));
         }
         notes.group(group);
     }
@@ -213,35 +213,33 @@ impl Notes<'_, '_> {
     fn callers(&mut self, group: &Group) {
         let frames = &group.stack.frames;
         if self.style.stacks {
-            self.frames("stack", frames);
+            self.frames("stack", frames.iter());
             return;
         }
         let blocked = frames
             .iter()
             .position(|frame| frame.line == group.site.line && frame.file == group.site.file);
-        let callers = blocked
-            .and_then(|at| frames.get(at + 1..))
-            .unwrap_or_default();
+        let Some(blocked) = blocked else {
+            return;
+        };
         // Every stack ends in the runtime's start-up.
         let runtime = |frame: &&Frame| frame.function.starts_with("runtime.");
-        let start_up = callers.iter().rev().take_while(runtime).count();
-        let callers = callers.get(..callers.len() - start_up).unwrap_or_default();
-        if let Some(nearest) = callers.get(..CALLERS.min(callers.len())) {
-            let more = callers.len() - nearest.len();
-            self.frames("called by", nearest);
-            if more > 0 {
-                self.append(&format!("... {more} more"));
-            }
+        let start_up = frames.iter().rev().take_while(runtime).count();
+        let callers = frames.len().saturating_sub(blocked + 1 + start_up);
+        let nearest = callers.min(CALLERS);
+        self.frames("called by", frames.iter().skip(blocked + 1).take(nearest));
+        if callers > nearest {
+            self.append(&format!("... {} more", callers - nearest));
         }
     }
 
     /// One line a frame, each cut to fit.
-    fn frames(&mut self, name: &'static str, frames: &[Frame]) {
-        if frames.is_empty() {
+    fn frames<'f>(&mut self, name: &'static str, frames: impl Iterator<Item = &'f Frame>) {
+        let room = less(self.style.width, MARGIN + name.len() + 2);
+        let lines: Vec<String> = frames.map(|frame| self.frame(frame, room)).collect();
+        if lines.is_empty() {
             return;
         }
-        let room = less(self.style.width, MARGIN + name.len() + 2);
-        let lines: Vec<String> = frames.iter().map(|frame| self.frame(frame, room)).collect();
         self.messages
             .push(Level::NOTE.with_name(name).message(lines.join("\n")));
     }
