@@ -14,7 +14,7 @@ use std::path::Path;
 
 use gorphan_goruntime::{Address, Error, Image, Limits, Memory, Moment, Runtime, Unreadable};
 use gorphan_model::{Snapshot, State, Status};
-use support::{Target, build, by_id, dump};
+use support::{Target, build, build_in, by_id, dump};
 
 /// How often a program that is not quite at rest yet is read again.
 const ATTEMPTS: usize = 200;
@@ -74,13 +74,19 @@ fn check(name: &str, mut both: impl FnMut() -> (Snapshot, Snapshot)) {
     panic!("{name}: {}", found.join("\n"));
 }
 
-fn service(mode: &str, arguments: &[&str]) {
-    let target = Target::start(&build("mixed-service", mode, arguments), &["leak"]);
+/// A program that answers at `/debug/pprof`.
+fn served(mode: &str, target: &Target) -> Runtime {
     let runtime = target.runtime();
     check(mode, || {
         let dump = dump(&target.get("/debug/pprof/goroutine?debug=2"));
         (dump, target.snapshot(&runtime))
     });
+    runtime
+}
+
+fn service(mode: &str, arguments: &[&str]) {
+    let target = Target::start(&build("mixed-service", mode, arguments), &["leak"]);
+    let runtime = served(mode, &target);
     check_labels(mode, &target, &runtime);
     let goroutines = target.snapshot(&runtime).goroutines();
     let memory = target.memory();
@@ -213,6 +219,14 @@ fn a_layout_can_come_from_another_executable() {
 #[test]
 #[ignore = "needs gcc; run with --ignored"]
 fn programs_with_c_in_them_are_read_too() {
+    for (mode, arguments) in [
+        ("cgo", vec![]),
+        ("cgo-race", vec!["-race"]),
+        ("cgo-stripped-pie", vec!["-buildmode=pie", "-ldflags=-s -w"]),
+    ] {
+        let path = build_in("tests/go", "callback", mode, &arguments);
+        served(&format!("callback {mode}"), &Target::start(&path, &[]));
+    }
     service("race", &["-race"]);
     dialects("race", &["-race"]);
     service("cgo", &[]);

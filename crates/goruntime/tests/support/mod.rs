@@ -25,6 +25,11 @@ pub(crate) fn go() -> PathBuf {
 
 /// Builds a fixture with further arguments of `go build`.
 pub(crate) fn build(name: &str, mode: &str, arguments: &[&str]) -> PathBuf {
+    build_in("../../fixtures/go", name, mode, arguments)
+}
+
+/// Builds a program of a module.
+pub(crate) fn build_in(module: &str, name: &str, mode: &str, arguments: &[&str]) -> PathBuf {
     let cgo = arguments.contains(&"-race") || mode.starts_with("cgo");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(mode).join(name);
     let built = Command::new(go())
@@ -32,7 +37,7 @@ pub(crate) fn build(name: &str, mode: &str, arguments: &[&str]) -> PathBuf {
         .arg(&out)
         .args(arguments)
         .arg(format!("./{name}"))
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/go"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(module))
         .envs([("GOTOOLCHAIN", "local"), ("GOFLAGS", "")])
         .env("CGO_ENABLED", if cgo { "1" } else { "0" })
         .output()
