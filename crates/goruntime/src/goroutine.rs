@@ -175,3 +175,83 @@ fn known_status(number: u32) -> Status {
         _ => Status::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAVED: Place = Place {
+        pc: 0x10,
+        sp: 0x1100,
+    };
+    const SYSCALL: Place = Place {
+        pc: 0x20,
+        sp: 0x1200,
+    };
+    const VDSO: Place = Place {
+        pc: 0x30,
+        sp: 0x1300,
+    };
+    const NOWHERE: Place = Place { pc: 0, sp: 0 };
+
+    /// Where a goroutine with a stack from 0x1000 to 0x2000 begins, whose thread's stack pointer is `rsp`.
+    fn check(status: Status, syscall: Place, vdso: Place, rsp: u64, expected: Option<u64>) {
+        let one = Goroutine {
+            address: Address(0),
+            id: 7,
+            parent: None,
+            status,
+            wait_reason: 0,
+            wait_since: 0,
+            stack_low: 0x1000,
+            stack_high: 0x2000,
+            saved: SAVED,
+            syscall,
+            m: 0x500,
+            locked_m: 0,
+            labels: 0,
+            created_at: 0,
+            start: 0,
+            in_bubble: false,
+        };
+        let machine = Machine { thread: 42, vdso };
+        let thread = Thread {
+            tid: 42,
+            rip: 0x40,
+            rsp,
+            rbp: 0,
+        };
+        let threads = HashMap::from([(42, thread)]);
+        let machine = one.has_thread().then_some(&machine);
+        let start = one.begin(machine, &threads);
+        assert_eq!(start.map(|start| start.place.pc), expected, "{status:?}");
+        let interrupted = start.is_some_and(|start| start.interrupted);
+        assert_eq!(interrupted, expected == Some(0x40), "{status:?}");
+    }
+
+    #[test]
+    fn a_stack_begins_where_the_goroutine_goes_on() {
+        check(Status::Waiting, NOWHERE, NOWHERE, 0x1800, Some(0x10));
+        check(Status::Runnable, NOWHERE, VDSO, 0x1800, Some(0x10));
+        check(Status::Syscall, SYSCALL, NOWHERE, 0x1800, Some(0x20));
+        check(Status::Running, NOWHERE, NOWHERE, 0x1800, Some(0x40));
+    }
+
+    #[test]
+    fn a_running_goroutine_may_be_elsewhere_for_a_while() {
+        // On the stack of its thread; in the kernel's code for clocks, which runs there too; leaving a system call.
+        check(Status::Running, NOWHERE, NOWHERE, 0x9000, Some(0x10));
+        check(Status::Running, NOWHERE, VDSO, 0x9000, Some(0x30));
+        check(Status::Running, SYSCALL, NOWHERE, 0x9000, Some(0x20));
+    }
+
+    #[test]
+    fn what_is_not_on_its_stack_is_not_believed() {
+        let elsewhere = Place {
+            pc: 0x20,
+            sp: 0x9000,
+        };
+        check(Status::Syscall, elsewhere, NOWHERE, 0x1800, None);
+        check(Status::Running, NOWHERE, elsewhere, 0x1800, Some(0x40));
+    }
+}

@@ -100,3 +100,89 @@ fn map(memory: &dyn Memory, map: u64) -> Result<Vec<Label>, Unreadable> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words at addresses, and texts at addresses of their own.
+    struct Drawn(Vec<(u64, Vec<u8>)>);
+
+    impl Memory for Drawn {
+        fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
+            let length = buffer.len() as u64;
+            let found = self.0.iter().find_map(|(at, bytes)| {
+                let from = usize::try_from(address.0.checked_sub(*at)?).ok()?;
+                bytes.get(from..from + buffer.len())
+            });
+            buffer.copy_from_slice(found.ok_or(Unreadable { address, length })?);
+            Ok(())
+        }
+    }
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// A bucket with one pair in its last slot.
+    fn bucket(hash: u8, key: (u64, u64), value: (u64, u64), next: u64) -> Vec<u8> {
+        let mut bytes = vec![0; 7];
+        bytes.push(hash);
+        let mut slots = vec![0; 14];
+        slots.extend([key.0, key.1]);
+        slots.extend([0; 14]);
+        slots.extend([value.0, value.1, next]);
+        bytes.extend(words(&slots));
+        bytes
+    }
+
+    fn check(memory: &Drawn, are_map: bool, expected: &[(&str, &str)]) {
+        let found = read(memory, 0x100, are_map).expect("readable");
+        let found: Vec<(&str, &str)> = found.iter().map(|(k, v)| (&**k, &**v)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_list_is_read() {
+        let list = words(&[0x900, 2, 0x902, 5, 0x900, 1, 0, 0]);
+        let memory = Drawn(vec![
+            (0x100, words(&[0x200, 2, 2])),
+            (0x200, list),
+            (0x900, b"svcshop".to_vec()),
+        ]);
+        check(&memory, false, &[("s", ""), ("sv", "cshop")]);
+        check(&Drawn(vec![(0x100, words(&[0, 0, 0]))]), false, &[]);
+    }
+
+    #[test]
+    fn a_map_is_read_with_overflow_and_what_was_not_moved_yet() {
+        // Two buckets; the first one overflows; the old one has a pair that was moved and one, linked, that was not.
+        let header = words(&[4, 1 << 8, 0x1000, 0x3000]);
+        let first = bucket(7, (0x900, 1), (0x901, 1), 0x2000);
+        let mut table = first;
+        table.extend(bucket(0, (0x900, 9), (0x900, 9), 0));
+        let memory = Drawn(vec![
+            (0x100, words(&[0x200])),
+            (0x200, header),
+            (0x1000, table),
+            (0x2000, bucket(200, (0x901, 1), (0x902, 1), 0)),
+            (0x3000, bucket(2, (0x900, 1), (0x901, 1), 0x4000)),
+            (0x4000, bucket(5, (0x902, 1), (0x903, 1), 0)),
+            (0x900, b"abcd".to_vec()),
+        ]);
+        check(&memory, true, &[("a", "b"), ("b", "c"), ("c", "d")]);
+        check(&Drawn(vec![(0x100, words(&[0]))]), true, &[]);
+    }
+
+    #[test]
+    fn a_bucket_that_links_to_itself_ends() {
+        let memory = Drawn(vec![
+            (0x100, words(&[0x200])),
+            (0x200, words(&[1, 0, 0x400, 0])),
+            (0x400, bucket(9, (0x900, 1), (0x900, 1), 0x400)),
+            (0x900, b"a".to_vec()),
+        ]);
+        let found = read(&memory, 0x100, true).expect("readable");
+        assert_eq!(found.len() as u64, MAX_BUCKETS);
+    }
+}

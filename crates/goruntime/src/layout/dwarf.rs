@@ -58,7 +58,16 @@ type Reader<'a> = EndianSlice<'a, LittleEndian>;
 /// Sizes of [`STRUCTS`] and offsets of their fields, sorted; empty without debug information. What is damaged is left out.
 pub(crate) fn offsets(image: &Image) -> Vec<(String, u32)> {
     let load = |id: SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
-        Ok(image.section(id.name()).unwrap_or_default())
+        // Types and their names; lines and places are most of the information, and costly to decompress.
+        let wanted = [
+            SectionId::DebugInfo,
+            SectionId::DebugAbbrev,
+            SectionId::DebugStr,
+            SectionId::DebugLineStr,
+            SectionId::DebugStrOffsets,
+        ];
+        let section = wanted.contains(&id).then(|| image.section(id.name()));
+        Ok(section.flatten().unwrap_or_default())
     };
     let mut found = BTreeMap::new();
     if let Ok(sections) = gimli::DwarfSections::load(load) {
