@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use gorphan_goruntime::{Address, Error, Image, Limits, Memory, Moment, Runtime, Unreadable};
-use gorphan_model::{Snapshot, State, Status};
+use gorphan_model::{Sample, Snapshot, State, Status};
 use support::{Target, build, build_in, by_id, dump};
 
 /// How often a program that is not quite at rest yet is read again.
@@ -55,6 +55,18 @@ fn differences(dump: &Snapshot, memory: &Snapshot) -> Vec<String> {
             found.push(format!("{id} is only in memory: {seen:#?}"));
         }
     }
+    // These are told of all goroutines of a sample together.
+    let marks = |snapshot: &Snapshot| {
+        let locked = |sample: &Sample| sample.locked_to_thread.unwrap_or_default();
+        let samples = snapshot.samples.iter();
+        samples.fold((0, 0), |(leaked, all), sample| {
+            (leaked + sample.leaked, all + locked(sample))
+        })
+    };
+    let (told, own) = (marks(&dump), marks(memory));
+    if told != own {
+        found.push(format!("leaked and locked: dump {told:?}, memory {own:?}"));
+    }
     let problems = memory.problems.iter();
     found.extend(problems.map(|problem| format!("{problem:?}")));
     found
@@ -77,10 +89,19 @@ fn check(name: &str, mut both: impl FnMut() -> (Snapshot, Snapshot)) {
 /// A program that answers at `/debug/pprof`.
 fn served(mode: &str, target: &Target) -> Runtime {
     let runtime = target.runtime();
-    check(mode, || {
-        let dump = dump(&target.get("/debug/pprof/goroutine?debug=2"));
-        (dump, target.snapshot(&runtime))
-    });
+    let agree = || {
+        check(mode, || {
+            let dump = dump(&target.get("/debug/pprof/goroutine?debug=2"));
+            (dump, target.snapshot(&runtime))
+        });
+    };
+    agree();
+    // From Go 1.27 this marks the leaked ones, for good; before, there is no such profile.
+    target.get("/debug/pprof/goroutineleak?debug=1");
+    agree();
+    for tid in target.threads_of_goroutines(&runtime) {
+        assert!(target.has_thread(tid), "{mode}: there is no thread {tid}");
+    }
     runtime
 }
 

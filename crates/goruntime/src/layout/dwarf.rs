@@ -58,13 +58,15 @@ type Reader<'a> = EndianSlice<'a, LittleEndian>;
 /// Sizes of [`STRUCTS`] and offsets of their fields, sorted; empty without debug information. What is damaged is left out.
 pub(crate) fn offsets(image: &Image) -> Vec<(String, u32)> {
     let load = |id: SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
-        // Types and their names; lines and places are most of the information, and costly to decompress.
+        // What units and types need; where variables live is much of the rest, and costly to decompress.
         let wanted = [
             SectionId::DebugInfo,
             SectionId::DebugAbbrev,
             SectionId::DebugStr,
             SectionId::DebugLineStr,
             SectionId::DebugStrOffsets,
+            SectionId::DebugLine,
+            SectionId::DebugAddr,
         ];
         let section = wanted.contains(&id).then(|| image.section(id.name()));
         Ok(section.flatten().unwrap_or_default())

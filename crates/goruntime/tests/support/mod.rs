@@ -8,7 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use gorphan_goruntime::{Address, Bias, Image, Limits, Memory, Moment, Runtime, Unreadable};
+use gorphan_goruntime::{
+    Address, Bias, Details, Image, Limits, Memory, Moment, Runtime, Unreadable,
+};
 use gorphan_model::Snapshot;
 use gorphan_model::symbol::canonical;
 
@@ -113,8 +115,26 @@ impl Target {
         Bias(start - page)
     }
 
+    /// The threads that goroutines run on or are locked to.
+    pub(crate) fn threads_of_goroutines(&self, runtime: &Runtime) -> Vec<u64> {
+        let (_, details) = self.read(runtime);
+        details
+            .goroutines
+            .iter()
+            .filter_map(|one| one.tid)
+            .collect()
+    }
+
+    pub(crate) fn has_thread(&self, tid: u64) -> bool {
+        Path::new(&format!("/proc/{}/task/{tid}", self.child.id())).exists()
+    }
+
     /// What its memory says; it waits, so it is not stopped for this.
     pub(crate) fn snapshot(&self, runtime: &Runtime) -> Snapshot {
+        self.read(runtime).0
+    }
+
+    fn read(&self, runtime: &Runtime) -> (Snapshot, Details) {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
@@ -126,7 +146,7 @@ impl Target {
             .expect("a copy");
         let (snapshot, details) = runtime.snapshot(&frozen).expect("a snapshot");
         assert_eq!(details.goroutines.len() as u64, snapshot.goroutines());
-        snapshot
+        (snapshot, details)
     }
 }
 
