@@ -12,13 +12,11 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"sync"
 	"time"
 )
 
 func main() {
 	runtime.SetFinalizer(new(int), func(*int) {})
-	sync.NewCond(&sync.Mutex{}).Broadcast()
 	time.AfterFunc(time.Hour, func() {})
 	fmt.Println(net.Listen("tcp", "127.0.0.1:0"))
 }

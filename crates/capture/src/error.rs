@@ -6,10 +6,11 @@ use std::time::Duration;
 /// Why a target gave no snapshot. `Display` is one line without credentials; [`Error::advice`] says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A number was given, and there is no such file.
-    #[error(
-        "cannot inspect process {pid}: this build reads goroutine dumps, profiles and pprof endpoints, not running processes"
-    )]
+    /// A process or a core file.
+    #[error(transparent)]
+    Process(#[from] crate::ProcessError),
+    /// A number was given, and there is no such file, and no process can have it.
+    #[error("cannot inspect process {pid}: no process has so large a number")]
     Pid {
         /// As given.
         pid: String,
@@ -200,11 +201,8 @@ impl Error {
     /// What to try, in one or a few lines; `None` where the error says it all.
     pub fn advice(&self) -> Option<String> {
         Some(match self {
-            Self::Pid { pid } => format!(
-                "take a dump of the process and inspect that: `kill -QUIT {pid}` makes a Go program write one to its \
-                 standard error and exit; a program with net/http/pprof gives one and lives on: `gorphan inspect \
-                 http://HOST:PORT`"
-            ),
+            Self::Process(error) => return error.advice(),
+            Self::Pid { .. } => "`gorphan ps` lists the Go processes of this machine".into(),
             Self::Scheme { .. } => "give an http or https URL, host:port, or a file".into(),
             Self::Url { .. } => "give a URL such as http://localhost:6060 or \
                                  http://localhost:6060/debug/pprof/goroutine"

@@ -90,6 +90,7 @@ fn decode(
             kind,
             name: name.to_owned(),
             taken_at_unix_nanos: None,
+            pause: None,
         },
         snapshots: decoded.snapshots,
         filtered: decoded.filtered,

@@ -1,5 +1,5 @@
-//! Reaching a target: a file, standard input, or an HTTP endpoint of a Go program. Bytes are decoded as they arrive, so
-//! memory grows with distinct stacks and not with what the target sends.
+//! Reaching a target: a file, standard input, an HTTP endpoint of a Go program, its process, or its core file. Bytes of a
+//! dump are decoded as they arrive, so memory grows with distinct stacks and not with what the target sends.
 //!
 //! [`capture`] is for one target. A fleet builds one [`http::Client`] and shares it among all of its targets: there is no
 //! global state, and each capture has its own deadline.
@@ -8,6 +8,7 @@ mod error;
 mod file;
 pub mod http;
 mod pieces;
+pub mod process;
 mod target;
 
 use std::sync::Arc;
@@ -20,17 +21,20 @@ pub use file::open;
 pub use http::{
     Auth, Client, ClientCertificate, Debug, HttpOptions, HttpTarget, Profile, Secret, Timeouts,
 };
+pub use process::{ProcessError, ProcessOptions};
 pub use target::Target;
 
 /// What was looked at, for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
-    /// `file`, `stdin` or `http`.
+    /// `file`, `stdin`, `http`, `process` or `core`.
     pub kind: &'static str,
-    /// Path or URL, without credentials.
+    /// Path, URL or process number, without credentials.
     pub name: String,
     /// When an endpoint answered, Unix nanoseconds; `None` for files, whose time is not the goroutines' time.
     pub taken_at_unix_nanos: Option<i64>,
+    /// How long a process stood still; `None` for what was not stopped.
+    pub pause: Option<std::time::Duration>,
 }
 
 /// What one capture gave.
@@ -85,6 +89,16 @@ pub fn capture_with_progress(
     progress: &Progress,
 ) -> Result<Capture, Error> {
     match target {
+        Target::Process { pid, options } => Ok(process::capture(*pid, options, &decode.filter)?),
+        Target::Core { core, executable } => {
+            Ok(process::capture_core(core, executable, &decode.filter)?)
+        }
+        Target::File(path) if process::is_core(path) => {
+            Err(Error::Process(process::ProcessError::NeedsExecutable {
+                executable: process::executable_of_core(path),
+                path: path.display().to_string(),
+            }))
+        }
         Target::Stdin => file::read_stdin(decode, progress),
         Target::File(path) => file::read_path(path, decode, progress),
         Target::Http(endpoint) => {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Error, HttpTarget};
+use crate::process::Pid;
+use crate::{Error, HttpTarget, ProcessOptions};
 
 /// What to capture.
 #[derive(Debug, Clone)]
@@ -13,15 +14,29 @@ pub enum Target {
     File(PathBuf),
     /// An HTTP endpoint, or the base of a program's endpoints.
     Http(HttpTarget),
+    /// A running Go program.
+    Process {
+        /// Its number.
+        pid: Pid,
+        /// How to look into it.
+        options: ProcessOptions,
+    },
+    /// A core file with the executable that it was written of.
+    Core {
+        /// The core file.
+        core: PathBuf,
+        /// The executable.
+        executable: PathBuf,
+    },
 }
 
 impl Target {
-    /// Reads a SOURCE argument: `-`, an `http(s)` URL, a path, or `host:port` with or without a path.
+    /// Reads a SOURCE argument: `-`, an `http(s)` URL, a path, a process number, or `host:port` with or without a path.
     ///
-    /// A file that exists wins over `host:port`, so that no file name is out of reach.
+    /// A file that exists wins over a number and `host:port`, so that no file name is out of reach.
     ///
     /// # Errors
-    /// For a process number, an unknown URL scheme or a URL that cannot be read.
+    /// For an impossible process number, an unknown URL scheme or a URL that cannot be read.
     pub fn parse(source: &str) -> Result<Self, Error> {
         if source == "-" {
             return Ok(Self::Stdin);
@@ -39,9 +54,17 @@ impl Target {
             return Ok(Self::File(source.into()));
         }
         if !source.is_empty() && source.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Error::Pid {
-                pid: source.to_owned(),
-            });
+            // The kernel's numbers are positive and of 32 bits with sign; ours must not come out as another one.
+            let pid = source.parse::<Pid>().ok();
+            return match pid.filter(|pid| *pid > 0 && i32::try_from(*pid).is_ok()) {
+                Some(pid) => Ok(Self::Process {
+                    pid,
+                    options: ProcessOptions::default(),
+                }),
+                None => Err(Error::Pid {
+                    pid: source.to_owned(),
+                }),
+            };
         }
         if looks_like_host_and_port(source) {
             return HttpTarget::parse(&format!("http://{source}")).map(Self::Http);
@@ -73,6 +96,8 @@ mod tests {
             Ok(Target::Stdin) => "stdin".to_owned(),
             Ok(Target::File(path)) => format!("file {}", path.display()),
             Ok(Target::Http(target)) => format!("http {}", target.name()),
+            Ok(Target::Process { pid, .. }) => format!("process {pid}"),
+            Ok(Target::Core { core, .. }) => format!("core {}", core.display()),
             Err(error) => format!("error {error}"),
         };
         assert_eq!(got, expected, "{source:?}");
@@ -85,6 +110,7 @@ mod tests {
         check("dir/with:colon", "file dir/with:colon");
         check("C:\\dumps\\a.txt", "file C:\\dumps\\a.txt");
         check("file:///tmp/a", "file /tmp/a");
+        check("4711", "process 4711");
         check("localhost:6060", "http http://localhost:6060/");
         check(":6060", "http http://localhost:6060/");
         check("[::1]:6060", "http http://[::1]:6060/");
@@ -98,9 +124,13 @@ mod tests {
     #[test]
     fn what_cannot_be_captured_is_said() {
         check(
-            "4711",
-            "error cannot inspect process 4711: this build reads goroutine dumps, profiles and pprof endpoints, not \
-             running processes",
+            "99999999999",
+            "error cannot inspect process 99999999999: no process has so large a number",
+        );
+        // It would be read as -1, which stands for every process.
+        check(
+            "4294967295",
+            "error cannot inspect process 4294967295: no process has so large a number",
         );
         check(
             "ftp://host/x",

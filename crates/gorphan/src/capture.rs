@@ -13,7 +13,7 @@ use gorphan_model::query::Filter;
 use gorphan_model::{Format, Problem, Snapshot};
 use gorphan_report::TargetInfo;
 
-use crate::args::options::{HttpArgs, QueryArgs, StackQueryArgs};
+use crate::args::options::{HttpArgs, ProcessArgs, QueryArgs, StackQueryArgs};
 use crate::error::{Failure, Result};
 use crate::progress::ProgressLine;
 
@@ -21,8 +21,13 @@ use crate::progress::ProgressLine;
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 /// Captures `source`, and what `filter` wants of it.
-pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<Capture> {
-    let mut target = Target::parse(source)?;
+pub(crate) fn capture(
+    source: &str,
+    filter: Filter,
+    http: &HttpArgs,
+    process: &ProcessArgs,
+) -> Result<Capture> {
+    let mut target = with_executable(Target::parse(source)?, process)?;
     match &mut target {
         Target::Http(endpoint) => {
             if http.leaks && !endpoint.is_base() {
@@ -37,11 +42,12 @@ pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<C
             }
             endpoint.debug = http.debug.map_or(Debug::Auto, Debug::Only);
         }
-        Target::Stdin | Target::File(_) if http.leaks => {
-            return Err(Failure::new("--leaks asks a running program, and the source is none")
+        _ if http.leaks => {
+            return Err(Failure::new("--leaks asks a pprof endpoint, and the source is none")
                 .advise("give the URL of a program with net/http/pprof; a goroutineleak profile in a file is recognised"));
         }
-        Target::Stdin | Target::File(_) => {}
+        Target::Process { options, .. } => options.pause_budget = process.pause_budget,
+        Target::Stdin | Target::File(_) | Target::Core { .. } => {}
     }
     if matches!(target, Target::Stdin) {
         say_if_typed("a dump or profile");
@@ -51,11 +57,28 @@ pub(crate) fn capture(source: &str, filter: Filter, http: &HttpArgs) -> Result<C
         ..Options::default()
     };
     let progress = Progress::default();
-    let line = ProgressLine::start(&shown(&target), &progress);
+    // While a process stands still, nothing else runs here that a Ctrl-Z could reach.
+    let stops = matches!(target, Target::Process { .. });
+    let line = (!stops).then(|| ProgressLine::start(&shown(&target), &progress));
     let captured =
         gorphan_capture::capture_with_progress(&target, &http_options(http)?, &options, &progress);
     drop(line);
     Ok(captured?)
+}
+
+/// Lays the core file over the executable that was given.
+fn with_executable(target: Target, process: &ProcessArgs) -> Result<Target> {
+    match (target, &process.exe) {
+        (target, None) => Ok(target),
+        (Target::File(core), Some(executable)) => Ok(Target::Core {
+            core,
+            executable: executable.clone(),
+        }),
+        (_, Some(_)) => Err(Failure::new(
+            "--exe gives the executable of a core file, and the source is none",
+        )
+        .advise("gorphan inspect CORE --exe BINARY; a running program needs no --exe")),
+    }
 }
 
 /// Says that standard input is awaited, where it is a terminal and nothing else would tell.
@@ -71,6 +94,8 @@ fn shown(target: &Target) -> String {
         Target::Stdin => "standard input".into(),
         Target::File(path) => path.display().to_string(),
         Target::Http(endpoint) => endpoint.name(),
+        Target::Process { pid, .. } => format!("process {pid}"),
+        Target::Core { core, .. } => core.display().to_string(),
     }
 }
 
@@ -197,7 +222,7 @@ pub(crate) fn target_info(capture: &Capture, snapshot: &Snapshot) -> TargetInfo 
         taken_at_unix_nanos: snapshot
             .taken_at_unix_nanos
             .or(capture.info.taken_at_unix_nanos),
-        pause_seconds: None,
+        pause_seconds: capture.info.pause.map(|pause| pause.as_secs_f64()),
         bytes_read: Some(snapshot.bytes_read),
     }
 }

@@ -61,8 +61,8 @@ fn what_is_no_dump_is_refused_with_what_to_try() {
         (".", &["directory", "give one file"]),
         ("missing", &["cannot open missing", "http://localhost:6060"]),
         (
-            "4711",
-            &["process 4711", "kill -QUIT 4711", "net/http/pprof"],
+            "99999999999",
+            &["process 99999999999", "so large a number", "gorphan ps"],
         ),
         ("ftp://host/x", &["only http and https"]),
         (

@@ -177,7 +177,6 @@ impl<'a> Builder<'a> {
         let (address, what) = match cut {
             Cut::UnknownCode(at) => (at, "there is no Go function at this address".to_owned()),
             Cut::FrameSize(at) => (at, "the size of this frame is not known".to_owned()),
-            Cut::SwitchesStacks(at) => (at, "it is about to switch stacks".to_owned()),
             Cut::NotCopied(at) if length < whole && !bytes.is_empty() => {
                 let limit = self.frozen.stack_bytes;
                 (

@@ -38,8 +38,6 @@ pub(crate) enum Cut {
     UnknownCode(Address),
     /// The stack at this address was not copied.
     NotCopied(Address),
-    /// The code at this address switches stacks: where its caller is cannot be told.
-    SwitchesStacks(Address),
     /// The frame of this function cannot have the size that the table says.
     FrameSize(Address),
 }
@@ -111,11 +109,8 @@ impl<'a> Unwinder<'a> {
             let Some(frame_bytes) = site.frame_bytes else {
                 return (frames, None);
             };
-            if site.top {
+            if site.top || lost {
                 return (frames, None);
-            }
-            if lost {
-                return (frames, Some(Cut::SwitchesStacks(Address(pc))));
             }
             let return_at = u64::try_from(frame_bytes).ok();
             let Some(return_at) = return_at.and_then(|bytes| sp.checked_add(bytes)) else {

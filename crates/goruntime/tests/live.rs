@@ -25,7 +25,7 @@ fn has_ended(seen: &[String]) -> bool {
     let ends = |line: &String| {
         line.starts_with("created by net/http.(*connReader).startBackgroundRead ")
             || line.starts_with("os.(*File).Read ")
-            || line.starts_with("os.(*file).close ")
+            || line.starts_with("runtime.runFinalizers ")
     };
     seen.iter().any(ends)
 }

@@ -115,6 +115,7 @@ impl Client {
                 kind: "http",
                 name: target.name(),
                 taken_at_unix_nanos: now_unix_nanos(),
+                pause: None,
             },
             snapshots: decoded.snapshots,
             filtered: decoded.filtered,

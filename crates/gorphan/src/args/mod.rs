@@ -4,7 +4,9 @@ pub(crate) mod options;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use options::{HttpArgs, InputArgs, JudgeArgs, QueryArgs, ReportArgs, StackQueryArgs};
+use options::{
+    HttpArgs, InputArgs, JudgeArgs, ProcessArgs, PsFormat, QueryArgs, ReportArgs, StackQueryArgs,
+};
 
 /// Finds goroutine leaks in Go programs.
 #[derive(Debug, Parser)]
@@ -30,6 +32,8 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   gorphan inspect http://localhost:6060      a running program that serves net/http/pprof
+  gorphan ps                                 the Go programs that run on this machine
+  gorphan inspect 4711                       one of them, by its number
   gorphan inspect dump.txt                   a dump or profile in a file, of any kind
   kubectl logs pod | gorphan inspect -       the dumps inside a log
   gorphan diff before.pb.gz after.pb.gz      what grew, what is new, what is gone
@@ -43,6 +47,8 @@ Exit status: 0 nothing found, 1 findings at or above --fail-on, 2 could not do t
 pub(crate) enum Command {
     /// Show what is blocked where in one dump, profile or endpoint, and what looks like a leak
     Inspect(Box<Inspect>),
+    /// List the Go processes of this machine with their goroutines
+    Ps(Ps),
     /// Compare two sources: what grew, what is new, what is gone
     Diff(Box<Diff>),
     /// Show the trend of the heap in a GODEBUG=gctrace=1 log
@@ -60,14 +66,15 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_long_help = INSPECT_EXAMPLES)]
 pub(crate) struct Inspect {
-    /// A dump or profile file, '-' for standard input, or the URL of a pprof endpoint or its base
+    /// A dump or profile file, '-' for standard input, the URL of a pprof endpoint or its base, a process, or a core file
     #[arg(
         value_name = "SOURCE",
         value_hint = ValueHint::AnyPath,
         long_help = "What to look at: a file with a goroutine dump (debug=2, a panic, SIGQUIT), counted stacks (debug=1) or \
                      a profile (debug=0, goroutineleak), alone or inside a log, compressed with gzip or zstd or not; '-' \
                      for standard input; or the http(s) URL of a program that serves net/http/pprof (host:port will do) \
-                     or of one endpoint. The kind is detected."
+                     or of one endpoint; the number of a running Go program (see `gorphan ps`), which is stopped for some \
+                     milliseconds; or, with --exe, a core file. The kind is detected."
     )]
     pub(crate) source: String,
     #[command(flatten)]
@@ -85,12 +92,17 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) process: ProcessArgs,
 }
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
   gorphan inspect http://localhost:6060
   gorphan inspect --leaks http://localhost:6060       the runtime's own detector (Go 1.27)
+  gorphan inspect 4711                                a running Go program, without any endpoint
+  gorphan inspect core.4711 --exe ./shop              a core file
   gorphan inspect --min-wait 10m --state 'chan send' dump.txt
   gorphan inspect --group-by creator --sort count --top 5 dump.txt
   gorphan inspect --function 'shop/bus' --label tenant=t1 profile.pb.gz
@@ -101,6 +113,18 @@ Examples:
 A base URL is asked for debug=0, which costs the program next to nothing. Ids, waits and creators are \
 only in debug=2, which stops the program while it is written: that is fetched as well if there are at \
 most 1,000 goroutines, or alone with --debug 2.";
+
+/// `gorphan ps`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "List the Go processes of this machine: number, user, executable, Go version, module, and how many \
+                  goroutines they have, or why that cannot be read. No process is stopped and none needs an agent."
+)]
+pub(crate) struct Ps {
+    /// How to list
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = PsFormat::Terminal)]
+    pub(crate) format: PsFormat,
+}
 
 /// `gorphan diff`.
 #[derive(Debug, Args)]
@@ -124,6 +148,9 @@ pub(crate) struct Diff {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) process: ProcessArgs,
 }
 
 const DIFF_EXAMPLES: &str = "\

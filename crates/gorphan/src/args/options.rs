@@ -248,6 +248,26 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "that is no usable limit".into())
 }
 
+/// How to look into processes and core files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Processes and core files")]
+pub(crate) struct ProcessArgs {
+    /// The executable that the core file was written of
+    #[arg(long, value_name = "BINARY", value_hint = ValueHint::FilePath)]
+    pub(crate) exe: Option<PathBuf>,
+    /// Let the process go, without a report, when reading it would stop it for longer than this
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, default_value = "1s")]
+    pub(crate) pause_budget: Duration,
+}
+
+/// How to list processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)] // named after the formats
+pub(crate) enum PsFormat {
+    Terminal,
+    Json,
+}
+
 /// What makes goroutines one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GroupArg {

@@ -26,9 +26,14 @@ pub(crate) fn run(args: &Diff) -> Result<Outcome> {
         return Err(Failure::new("cannot read both sources from standard input")
             .advise("give one of them as a file, or '-' alone for one input with several dumps"));
     }
-    let first = capture(&args.before, Filter::default(), &args.http)?;
+    let first = capture(&args.before, Filter::default(), &args.http, &args.process)?;
     let second = match &args.after {
-        Some(source) => Some(capture(source, Filter::default(), &args.http)?),
+        Some(source) => Some(capture(
+            source,
+            Filter::default(),
+            &args.http,
+            &args.process,
+        )?),
         None => None,
     };
     let mut problems = settings.problems.clone();

@@ -22,7 +22,7 @@ use crate::settings::{Settings, write_baseline};
 /// Runs the command.
 pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
     let settings = Settings::load(&args.judge, args.report.source_root.as_deref())?;
-    let mut captured = capture(&args.source, filter(&args.query), &args.http)?;
+    let mut captured = capture(&args.source, filter(&args.query), &args.http, &args.process)?;
     let mut problems = std::mem::take(&mut captured.problems);
     problems.extend(settings.problems.iter().cloned());
     let snapshot = &*choose(&captured, args.input.dump, &mut problems)?;

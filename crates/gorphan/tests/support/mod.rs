@@ -131,6 +131,12 @@ impl Fixture {
         }
     }
 
+    /// The number of its process.
+    #[allow(dead_code)] // not every test of fixtures looks at the process
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The body of an answer.
     pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         let address = self.url.trim_start_matches("http://");

@@ -1,0 +1,233 @@
+//! A running process: stopped, copied, let go; and only then understood.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Runtime};
+use gorphan_model::query::Filter;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::freeze::{FreezeError, freeze};
+use super::memory::LiveMemory;
+use super::permission;
+use super::procfs::{Process, Status};
+use super::{Capture, Info, Pid, ProcessError, ProcessOptions, elf, finish, runtime_of};
+
+/// Stops a process, copies what matters, lets it go, and makes a snapshot of the copy.
+pub(super) fn capture(
+    pid: Pid,
+    options: &ProcessOptions,
+    filter: &Filter,
+) -> Result<Capture, ProcessError> {
+    let opened = Opened::open(pid)?;
+    let name = format!("process {pid}");
+    let runtime = runtime_of(&opened.executable, &name)?;
+    let copy = opened.copy(&runtime, options)?;
+    let info = Info {
+        kind: "process",
+        name: pid.to_string(),
+        taken_at_unix_nanos: Some(copy.taken_at_unix_nanos),
+        pause: Some(copy.pause),
+    };
+    let bytes = opened.memory.bytes();
+    finish(info, &runtime, &copy.frozen, bytes, filter, Vec::new())
+}
+
+/// A process that may be read, with all that is opened beforehand.
+pub(super) struct Opened {
+    process: Process,
+    executable: std::fs::File,
+    pub(super) memory: LiveMemory,
+    pub(super) bias: Bias,
+}
+
+/// What was copied.
+struct Copy {
+    frozen: Frozen,
+    pause: Duration,
+    taken_at_unix_nanos: i64,
+}
+
+impl Opened {
+    /// Asks for everything that needs permission, before anything is stopped.
+    pub(super) fn open(pid: Pid) -> Result<Self, ProcessError> {
+        let failed = |what: &'static str| move |source| ProcessError::System { pid, what, source };
+        let process = Process::find(pid).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ProcessError::NoSuch { pid },
+            _ => failed("finding it")(error),
+        })?;
+        let status = process.status().map_err(|_| gone(pid))?;
+        permission::check(&process, &status).map_err(|why| denied(pid, &why))?;
+        let refused = |what: &'static str| {
+            let (process, status) = (&process, &status);
+            move |error: io::Error| refusal(process, status, what, error)
+        };
+        let executable = process
+            .open_executable()
+            .map_err(refused("opening its executable"))?;
+        let file = process
+            .open_memory()
+            .map_err(refused("opening its memory"))?;
+        let entry = process
+            .entry()
+            .map_err(refused("reading where it starts"))?;
+        let bias = bias(&executable, entry).map_err(failed("reading its executable"))?;
+        Ok(Self {
+            memory: LiveMemory::new(pid, file),
+            process,
+            executable,
+            bias,
+        })
+    }
+
+    /// Stops and copies on a thread of its own: when that ends, however it ends, the kernel lets go of what it traces.
+    fn copy(&self, runtime: &Runtime, options: &ProcessOptions) -> Result<Copy, ProcessError> {
+        thread::scope(|scope| {
+            let tracer = scope.spawn(|| self.copy_here(runtime, options.pause_budget));
+            tracer.join().unwrap_or_else(|_| {
+                Err(ProcessError::System {
+                    pid: self.process.pid,
+                    what: "copying its memory",
+                    source: io::Error::other("the copying thread failed"),
+                })
+            })
+        })
+    }
+
+    fn copy_here(&self, runtime: &Runtime, budget: Duration) -> Result<Copy, ProcessError> {
+        let pid = self.process.pid;
+        let since = Instant::now();
+        // Past the end of the clock is as good as none.
+        let deadline = since.checked_add(budget).unwrap_or(since + YEAR);
+        let stopped = freeze(&self.process, deadline).map_err(|error| match error {
+            FreezeError::Denied => {
+                let status = self.process.status().unwrap_or_default();
+                denied(pid, &permission::explain(&status))
+            }
+            FreezeError::Gone => gone(pid),
+            FreezeError::OutOfTime => ProcessError::PauseBudget {
+                pid,
+                paused: since.elapsed(),
+                budget,
+                done: "not all of its threads had stopped".into(),
+            },
+            FreezeError::System(source) => ProcessError::System {
+                pid,
+                what: "stopping it",
+                source,
+            },
+        })?;
+        match self.process.runs(&self.executable) {
+            Some(true) => {}
+            Some(false) => {
+                return Err(ProcessError::Gone {
+                    pid,
+                    what: "began another program",
+                });
+            }
+            None => return Err(gone(pid)),
+        }
+        let taken_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let moment = Moment {
+            threads: &stopped.threads,
+            now_nanos: self.now_nanos(),
+            limits: Limits::default(),
+            may_go_on: &|| Instant::now() < deadline,
+        };
+        let copied = runtime.copy(self.bias, &self.memory, &moment);
+        let alive = self.process.is_same();
+        let pause = stopped.thaw();
+        let frozen = copied.map_err(|source| match source {
+            gorphan_goruntime::Error::OutOfTime { copied_bytes } => ProcessError::PauseBudget {
+                pid,
+                paused: pause,
+                budget,
+                done: format!("{copied_bytes} bytes were copied"),
+            },
+            _ if !alive || !self.has_memory() => gone(pid),
+            source => ProcessError::Runtime {
+                name: format!("process {pid}"),
+                source,
+            },
+        })?;
+        Ok(Copy {
+            frozen,
+            pause,
+            taken_at_unix_nanos: taken_at
+                .ok()
+                .and_then(|since| i64::try_from(since.as_nanos()).ok())
+                .unwrap_or_default(),
+        })
+    }
+
+    /// A process that is ending loses its memory before its number.
+    fn has_memory(&self) -> bool {
+        let state = self.process.status().map(|status| status.state);
+        !matches!(state, Ok('Z' | 'X') | Err(_)) && self.process.entry().is_ok()
+    }
+
+    /// `CLOCK_MONOTONIC` as the target sees it.
+    fn now_nanos(&self) -> u64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        let ours = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
+        let own_offset = Process::own().map_or(0, |own| own.monotonic_offset_nanos());
+        let theirs = ours - own_offset + self.process.monotonic_offset_nanos();
+        u64::try_from(theirs).unwrap_or_default()
+    }
+}
+
+/// What stands for no limit.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What was added to the executable's addresses: its entry as it is, less its entry as it was linked.
+pub(super) fn bias(executable: &std::fs::File, entry: u64) -> io::Result<Bias> {
+    let header = elf::header(executable)?;
+    Ok(Bias(match header {
+        Some(header) if header.kind != elf::ET_EXEC => entry.wrapping_sub(header.entry),
+        // What is no ELF file is refused by whoever reads it.
+        _ => 0,
+    }))
+}
+
+fn gone(pid: Pid) -> ProcessError {
+    ProcessError::Gone { pid, what: "ended" }
+}
+
+fn denied(pid: Pid, why: &permission::Denied) -> ProcessError {
+    ProcessError::Denied {
+        pid,
+        why: why.to_string(),
+        advice: why.advice(),
+    }
+}
+
+/// What it means that a file of the process cannot be opened or read.
+fn refusal(
+    process: &Process,
+    status: &Status,
+    what: &'static str,
+    error: io::Error,
+) -> ProcessError {
+    let pid = process.pid;
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => denied(pid, &permission::explain(status)),
+        _ if !process.is_same() => gone(pid),
+        io::ErrorKind::NotFound if status.is_of_kernel(pid) => ProcessError::NoProgram {
+            pid,
+            why: "it is a thread of the kernel",
+        },
+        // Its memory goes first, then its name; its number stays until its parent asks how it ended.
+        _ if matches!(status.state, 'Z' | 'X') || error.kind() == io::ErrorKind::NotFound => {
+            ProcessError::NoProgram {
+                pid,
+                why: "it has ended, or is about to",
+            }
+        }
+        _ => ProcessError::System {
+            pid,
+            what,
+            source: error,
+        },
+    }
+}

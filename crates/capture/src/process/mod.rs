@@ -1,0 +1,232 @@
+//! Processes and core files: goroutines read from memory. Nothing is put into the target: it stands still for as long as
+//! the copy takes, and runs on.
+//!
+//! The only unsafe code of the project is in this folder, one call that no safe wrapper offers.
+
+mod core;
+mod elf;
+mod error;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod freeze;
+#[cfg(target_os = "linux")]
+mod list;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod live;
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
+mod permission;
+#[cfg(target_os = "linux")]
+mod procfs;
+mod query;
+
+#[cfg(target_os = "linux")]
+mod buildinfo;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gorphan_goruntime::{Bias, Frozen, Image, Limits, Moment, Runtime};
+use gorphan_model::Problem;
+use gorphan_model::query::Filter;
+
+pub use core::CoreError;
+pub use error::ProcessError;
+
+use crate::{Capture, Info};
+
+/// The number of a process or thread.
+pub type Pid = u32;
+
+/// Bytes of an executable that are read. The largest Go programs, with debug information, have some 500 MB.
+const MAX_EXECUTABLE_BYTES: u64 = 2 << 30;
+
+/// How to look into a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessOptions {
+    /// How long the target may stand still. When it would be longer it is let go, and there is no capture.
+    pub pause_budget: Duration,
+}
+
+impl Default for ProcessOptions {
+    fn default() -> Self {
+        Self {
+            // What most health checks and clients forgive.
+            pause_budget: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A Go process, as [`processes`] sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoProcess {
+    /// Its number.
+    pub pid: Pid,
+    /// The name it gave itself, of at most 15 bytes.
+    pub name: String,
+    /// The user it runs as.
+    pub uid: u32,
+    /// That user's name, where this system knows it.
+    pub user: Option<String>,
+    /// The path of its executable, in its own file system.
+    pub executable: PathBuf,
+    /// As `go1.26.8`; `None` before Go 1.18.
+    pub go_version: Option<String>,
+    /// The main module, or main package.
+    pub module: Option<String>,
+    /// The container it runs in, as the container runtimes' tools abbreviate it.
+    pub container: Option<String>,
+    /// How many goroutines, where that can be read.
+    pub goroutines: Option<u64>,
+    /// Why its goroutines cannot be read; `None` if they can.
+    pub obstacle: Option<String>,
+}
+
+/// All Go processes of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Processes {
+    /// By number.
+    pub found: Vec<GoProcess>,
+    /// Processes of which not even the executable can be read, so that they may be of Go or not.
+    pub hidden: u64,
+}
+
+/// Finds the Go processes of this machine. None of them is stopped.
+///
+/// # Errors
+/// When this system has no `/proc`.
+pub fn processes() -> Result<Processes, ProcessError> {
+    #[cfg(target_os = "linux")]
+    return list::processes();
+    #[cfg(not(target_os = "linux"))]
+    Err(ProcessError::unsupported())
+}
+
+/// Reads the goroutines of a running process.
+pub(crate) fn capture(
+    pid: Pid,
+    options: &ProcessOptions,
+    filter: &Filter,
+) -> Result<Capture, ProcessError> {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    return live::capture(pid, options, filter);
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    {
+        let _ = (pid, options, filter);
+        Err(ProcessError::unsupported())
+    }
+}
+
+/// Whether a file is a core file.
+pub(crate) fn is_core(path: &Path) -> bool {
+    let file = path.is_file().then(|| File::open(path).ok()).flatten();
+    let header = file.and_then(|file| elf::header(&file).ok().flatten());
+    header.is_some_and(|header| header.kind == elf::ET_CORE)
+}
+
+/// The executable that a core file was written of, as it says itself.
+pub(crate) fn executable_of_core(path: &Path) -> Option<String> {
+    core::executable_of(&File::open(path).ok()?)
+}
+
+/// Reads the goroutines of a core file.
+pub(crate) fn capture_core(
+    path: &Path,
+    executable: &Path,
+    filter: &Filter,
+) -> Result<Capture, ProcessError> {
+    let name = path.display().to_string();
+    let program = File::open(executable).map_err(|source| ProcessError::Executable {
+        path: executable.display().to_string(),
+        source,
+    })?;
+    let runtime = runtime_of(&program, &executable.display().to_string())?;
+    let failed = |source| ProcessError::Core {
+        path: name.clone(),
+        source,
+    };
+    let file = File::open(path).map_err(|source| failed(CoreError::Io(source)))?;
+    let core = core::open(file, program).map_err(failed)?;
+    let moment = Moment {
+        threads: &core.threads,
+        now_nanos: 0,
+        limits: Limits::default(),
+        may_go_on: &|| true,
+    };
+    let frozen = runtime
+        .copy(Bias(core.bias), &core.memory, &moment)
+        .map_err(|source| ProcessError::Runtime {
+            name: name.clone(),
+            source,
+        })?;
+    let mut problems = Vec::new();
+    if core.missing_bytes > 0 {
+        let missing = core.missing_bytes;
+        problems.push(Problem::new(format!(
+            "the core file is cut off: {missing} bytes of memory are missing (a limit on core files, or a full disk?)"
+        )));
+    }
+    let info = Info {
+        kind: "core",
+        name,
+        taken_at_unix_nanos: None,
+        pause: None,
+    };
+    let bytes = core.memory.bytes();
+    finish(info, &runtime, &frozen, bytes, filter, problems)
+}
+
+/// The Go runtime of an executable that is open.
+fn runtime_of(executable: &File, name: &str) -> Result<Runtime, ProcessError> {
+    let bytes = read_executable(executable).map_err(|source| ProcessError::Executable {
+        path: name.to_owned(),
+        source,
+    })?;
+    let image = Image::parse(bytes).map_err(|source| ProcessError::Image {
+        name: name.to_owned(),
+        source,
+    })?;
+    Runtime::of(image).map_err(|source| ProcessError::Runtime {
+        name: name.to_owned(),
+        source,
+    })
+}
+
+fn read_executable(file: &File) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if length > MAX_EXECUTABLE_BYTES {
+        let why = format!("it has {length} bytes, more than the limit of {MAX_EXECUTABLE_BYTES}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(MAX_EXECUTABLE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes the capture of a copy.
+fn finish(
+    info: Info,
+    runtime: &Runtime,
+    frozen: &Frozen,
+    bytes_read: u64,
+    filter: &Filter,
+    problems: Vec<Problem>,
+) -> Result<Capture, ProcessError> {
+    let (mut snapshot, _) = runtime
+        .snapshot(frozen)
+        .map_err(|source| ProcessError::Runtime {
+            name: info.name.clone(),
+            source,
+        })?;
+    snapshot.taken_at_unix_nanos = snapshot.taken_at_unix_nanos.or(info.taken_at_unix_nanos);
+    snapshot.bytes_read = bytes_read;
+    let filtered = (!filter.admits_all()).then(|| vec![query::wanted(&snapshot, filter)]);
+    Ok(Capture {
+        info,
+        snapshots: vec![snapshot],
+        filtered,
+        problems,
+    })
+}
