@@ -60,6 +60,7 @@ struct Builder<'a> {
     samples: HashMap<Key, usize>,
     labels: HashMap<u64, Vec<Label>>,
     names: HashMap<&'a str, Arc<str>>,
+    frames: HashMap<Call<'a>, Frame>,
     snapshot: Snapshot,
     details: Details,
     problems_elided: u64,
@@ -79,6 +80,7 @@ pub(crate) fn build(runtime: &Runtime, frozen: &Frozen) -> Result<(Snapshot, Det
         samples: HashMap::new(),
         labels: HashMap::new(),
         names: HashMap::new(),
+        frames: HashMap::new(),
         snapshot,
         details: Details::default(),
         problems_elided: 0,
@@ -252,7 +254,11 @@ impl<'a> Builder<'a> {
         (State::parse(bare.unwrap_or(words)), durable)
     }
 
+    /// The frame of a call; equal ones are one.
     fn frame(&mut self, call: &Call<'a>) -> Frame {
+        if let Some(known) = self.frames.get(call) {
+            return known.clone();
+        }
         // Dumps print it so (`printFuncName` of runtime/traceback.go).
         let name = match call.name {
             "runtime.gopanic" => "panic",
@@ -262,7 +268,9 @@ impl<'a> Builder<'a> {
             let known = self.names.entry(text).or_insert_with(|| text.into());
             Arc::clone(known)
         };
-        Frame::new(shared(name), shared(call.file), call.line)
+        let frame = Frame::new(shared(name), shared(call.file), call.line);
+        self.frames.insert(*call, frame.clone());
+        frame
     }
 
     /// Counts a goroutine in its sample.

@@ -236,6 +236,27 @@ fn a_layout_can_come_from_another_executable() {
     assert!(matches!(stripped, Err(Error::Layout(_))), "{stripped:?}");
 }
 
+#[test]
+fn an_unsupported_version_is_refused_with_what_is_supported() {
+    let path = build("mixed-service", "unsupported", &["-ldflags=-s -w"]);
+    let mut bytes = std::fs::read(path).expect("the executable");
+    let magic = b"\xff Go buildinf:";
+    let mut at = 0;
+    // The magic alone is a constant of programs that read build information; the version follows 33 bytes behind a real one.
+    while let Some(next) = bytes[at..].windows(14).position(|bytes| bytes == magic) {
+        at += next + 14;
+        if bytes[at + 19..].starts_with(b"go1.") {
+            bytes[at + 23..at + 25].copy_from_slice(b"20");
+        }
+    }
+    let image = Image::parse(bytes).expect("a Go program");
+    assert!(image.go_version().starts_with("go1.20"));
+    assert_eq!(image.module(), Some("example.com/fixtures"));
+    let error = Runtime::of(image).expect_err("not supported").to_string();
+    assert!(error.contains("Go 1.19 and 1.21 to 1.27"), "{error}");
+    assert!(error.contains("--layout-from"), "{error}");
+}
+
 /// Needs a C compiler.
 #[test]
 #[ignore = "needs gcc; run with --ignored"]

@@ -196,7 +196,7 @@ pub(crate) const TOP_FRAME: u8 = 1;
 pub(crate) const WRITES_SP: u8 = 2;
 
 /// One call as the source has it: a function, or a call that was inlined into one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Call<'a> {
     pub(crate) name: &'a str,
     pub(crate) id: u8,

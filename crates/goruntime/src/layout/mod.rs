@@ -63,7 +63,7 @@ pub(crate) struct Layout {
 /// A layout with what was noticed about it.
 pub(crate) struct Found {
     pub(crate) layout: Layout,
-    /// Fields that the debug information and the table of the version place differently.
+    /// Fields that the debug information and the table of the version place differently, where a used one is among them.
     pub(crate) differing: Vec<String>,
 }
 
@@ -84,13 +84,18 @@ pub(crate) fn of(image: &Image) -> Result<Found, Error> {
             differing: Vec::new(),
         });
     }
+    // Debug information without the runtime's types is as none.
+    let layout = build(&own, version.minor).unwrap_or_else(|_| tabled.clone());
+    // Fields that are not used may differ between patch releases.
+    if layout == tabled {
+        let differing = Vec::new();
+        return Ok(Found { layout, differing });
+    }
     let differing = own.iter().filter_map(|(name, at)| {
         let expected = get(table, name)?;
         (expected != *at).then(|| format!("{name} is at {at}, not {expected}"))
     });
     let differing = differing.collect();
-    // Debug information without the runtime's types is as none.
-    let layout = build(&own, version.minor).unwrap_or(tabled);
     Ok(Found { layout, differing })
 }
 
@@ -153,4 +158,33 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
         gofunc: need("runtime.moduledata.gofunc")?,
         labels_are_map: minor <= 23,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_what_is_used() {
+        for minor in [19, 21, 22, 23, 24, 25, 26, 27] {
+            let table = generated::table(minor).expect("supported");
+            assert!(table.is_sorted(), "1.{minor}");
+            let layout = build(table, minor).expect("complete");
+            assert_eq!(layout.g.parent.is_some(), minor >= 21, "1.{minor}");
+            assert_eq!(layout.g.bubble.is_some(), minor >= 24, "1.{minor}");
+        }
+        assert!(generated::table(20).is_none());
+        assert!(generated::table(28).is_none());
+    }
+
+    #[test]
+    fn a_layout_without_a_used_field_is_refused() {
+        let table = generated::table(26).expect("supported");
+        let without: Vec<(&str, u32)> = table
+            .iter()
+            .filter(|(name, _)| *name != "runtime.g.goid")
+            .copied()
+            .collect();
+        assert_eq!(build(&without, 26), Err(Error::Layout("runtime.g.goid")));
+    }
 }
