@@ -131,3 +131,37 @@ proptest! {
         }
     }
 }
+
+/// A program with debug information that is not packed, so that damage reaches what reads it.
+fn debuggable() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| {
+        let path = build(
+            "mixed-service",
+            "debuggable",
+            &["-ldflags=-compressdwarf=false"],
+        );
+        std::fs::read(path).expect("the executable")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_debug_information_is_survived(
+        flips in prop::collection::vec((any::<u32>(), any::<u8>()), 1..4000),
+    ) {
+        let mut bytes = debuggable().to_vec();
+        // It is the last part of the file.
+        let (half, length) = (bytes.len() / 2, bytes.len());
+        for (at, byte) in flips {
+            bytes[half + at as usize % (length - half)] = byte;
+        }
+        if let Ok(image) = Image::parse(bytes) {
+            let offsets = image.struct_offsets();
+            prop_assert!(offsets.is_sorted());
+            prop_assert!(offsets.len() <= 10_000);
+        }
+    }
+}
