@@ -31,7 +31,15 @@ pub(super) fn capture(
         pause: Some(copy.pause),
     };
     let bytes = opened.memory.bytes();
-    finish(info, &runtime, &copy.frozen, bytes, filter, Vec::new())
+    finish(
+        info,
+        &runtime,
+        &copy.frozen,
+        bytes,
+        filter,
+        true,
+        Vec::new(),
+    )
 }
 
 /// A process that may be read, with all that is opened beforehand.

@@ -151,6 +151,7 @@ pub(crate) fn capture_core(
     let core = core::open(file, program).map_err(failed)?;
     let moment = Moment {
         threads: &core.threads,
+        // Not in the file; waits, which it is for, are dropped below.
         now_nanos: 0,
         limits: Limits::default(),
         may_go_on: &|| true,
@@ -168,6 +169,12 @@ pub(crate) fn capture_core(
             "the core file is cut off: {missing} bytes of memory are missing (a limit on core files, or a full disk?)"
         )));
     }
+    if filter.min_wait_minutes.is_some() || filter.max_wait_minutes.is_some() {
+        problems.push(Problem::new(
+            "a core file does not tell when it was written on the program's own clock, so how long goroutines waited is not \
+             known, and --min-wait and --max-wait find nothing",
+        ));
+    }
     let info = Info {
         kind: "core",
         name,
@@ -175,7 +182,7 @@ pub(crate) fn capture_core(
         pause: None,
     };
     let bytes = core.memory.bytes();
-    finish(info, &runtime, &frozen, bytes, filter, problems)
+    finish(info, &runtime, &frozen, bytes, filter, false, problems)
 }
 
 /// The Go runtime of an executable that is open.
@@ -205,13 +212,14 @@ fn read_executable(file: &File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Makes the capture of a copy.
+/// Makes the capture of a copy. Without knowing when it was taken on the target's own clock, waits are not known either.
 fn finish(
     info: Info,
     runtime: &Runtime,
     frozen: &Frozen,
     bytes_read: u64,
     filter: &Filter,
+    knows_now: bool,
     problems: Vec<Problem>,
 ) -> Result<Capture, ProcessError> {
     let (mut snapshot, _) = runtime
@@ -222,6 +230,11 @@ fn finish(
         })?;
     snapshot.taken_at_unix_nanos = snapshot.taken_at_unix_nanos.or(info.taken_at_unix_nanos);
     snapshot.bytes_read = bytes_read;
+    if !knows_now {
+        for sample in &mut snapshot.samples {
+            sample.waits = None;
+        }
+    }
     let filtered = (!filter.admits_all()).then(|| vec![query::wanted(&snapshot, filter)]);
     Ok(Capture {
         info,

@@ -59,7 +59,7 @@ fn table(found: &Processes) -> String {
     if found.hidden > 0 {
         let _ = writeln!(
             text,
-            "\n{} processes of other users may be of Go too; gorphan may not look at them (try sudo gorphan ps)",
+            "\nprocesses that gorphan may not look at, of Go or not: {} (sudo gorphan ps sees more)",
             found.hidden
         );
     }

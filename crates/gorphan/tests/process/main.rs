@@ -202,6 +202,9 @@ fn check_core(core: &Path, executable: &str, own: &BTreeMap<String, Value>) {
     check_same(&groups(&report), own);
     assert_eq!(report["target"]["kind"], "core");
     assert_eq!(report["target"]["pause_seconds"], Value::Null);
+    let groups = report["groups"].as_array().expect("groups");
+    let waits = groups.iter().map(|group| &group["wait_minutes"]);
+    assert!(waits.into_iter().all(Value::is_null), "a core has no clock");
 }
 
 /// A core that is cut off says so, and whatever it still shows is no leak.
