@@ -35,7 +35,8 @@ pub(crate) fn run_all(root: &Path) -> Outcome {
     bench.compare("dump.txt", "gostackparse", 3)?;
     bench.compare("dump.txt", "panicparse", 1)?;
     bench.compare("counted.txt", "pprof", 1)?;
-    bench.compare("profile.pb.gz", "pprof", 9)?;
+    bench.compare("profile.pb.gz", "pprof", 51)?;
+    bench.compare("paths.pb.gz", "pprof", 9)?;
     bench.whole_process()
 }
 
@@ -53,6 +54,8 @@ fn prepare(root: &Path) -> Result<Bench, String> {
         "gorphan-decode",
     ];
     cargo(&[example.as_slice(), &["--example", "time_decode"]].concat())?;
+    let calls = root.join("xtask/bench/generate/calls.go");
+    fs::write(&calls, calls_source()).map_err(|error| format!("{}: {error}", calls.display()))?;
     for name in ["generate", "peers"] {
         let source = root.join("xtask/bench").join(name);
         let binary = folder.join(name);
@@ -64,6 +67,7 @@ fn prepare(root: &Path) -> Result<Bench, String> {
         ("dump", "dump.txt"),
         ("counted", "counted.txt"),
         ("profile", "profile.pb.gz"),
+        ("paths", "paths.pb.gz"),
     ];
     for (kind, file) in inputs {
         if !folder.join(file).exists() {
@@ -76,6 +80,41 @@ fn prepare(root: &Path) -> Result<Bench, String> {
         gorphan: release.join("gorphan"),
         folder,
     })
+}
+
+/// Go functions that call each other at random, so that a profile has the variety of a large service.
+fn calls_source() -> String {
+    const FUNCTIONS: u64 = 400;
+    let mut seed = 1_u64;
+    let mut random = || {
+        // The multiplier of Knuth's MMIX; the low bits of such a generator are poor.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % FUNCTIONS
+    };
+    let mut source = String::from("package main\n");
+    for number in 0..FUNCTIONS {
+        let (left, middle, right) = (random(), random(), random());
+        source += &format!(
+            "
+//go:noinline
+func call{number}(h *handler, path []byte) {{
+	if len(path) == 0 {{
+		<-h.done
+		return
+	}}
+	switch path[0] % 3 {{
+	case 0:
+		call{left}(h, path[1:])
+	case 1:
+		call{middle}(h, path[1:])
+	default:
+		call{right}(h, path[1:])
+	}}
+}}
+"
+        );
+    }
+    source
 }
 
 impl Bench {

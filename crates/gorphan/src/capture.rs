@@ -40,7 +40,7 @@ pub(crate) fn capture(
             if http.leaks {
                 endpoint.profile = Profile::GoroutineLeak;
             }
-            endpoint.debug = http.debug.map_or(Debug::Auto, Debug::Only);
+            endpoint.debug = http.debug.map_or(level_for(&filter), Debug::Only);
         }
         _ if http.leaks => {
             return Err(Failure::new("--leaks asks a pprof endpoint, and the source is none")
@@ -78,6 +78,19 @@ fn with_executable(target: Target, process: &ProcessArgs) -> Result<Target> {
             "--exe gives the executable of a core file, and the source is none",
         )
         .advise("gorphan inspect CORE --exe BINARY; a running program needs no --exe")),
+    }
+}
+
+/// The format to ask a program for. Profiles have had labels for long, dumps only since Go 1.27; waits and creators are
+/// in dumps alone.
+fn level_for(filter: &Filter) -> Debug {
+    let of_dumps = filter.min_wait_minutes.is_some()
+        || filter.max_wait_minutes.is_some()
+        || !filter.created_by.is_empty();
+    if filter.labels.is_empty() || of_dumps {
+        Debug::Auto
+    } else {
+        Debug::Only(0)
     }
 }
 
@@ -237,6 +250,18 @@ pub(crate) fn unanswerable(query: &QueryArgs, snapshot: &Snapshot) -> Vec<Proble
     if !knows && !query.stack.created_by.is_empty() {
         problems.push(("who created a goroutine", "--created-by"));
     }
+    let unlabelled = || {
+        snapshot
+            .samples
+            .iter()
+            .all(|sample| sample.labels.is_empty())
+    };
+    let labels = (!query.label.is_empty() && snapshot.format == Format::Dump && unlabelled()).then(|| {
+        Problem::new(
+            "no goroutine of this dump shows a label, so --label finds nothing: dumps have labels since Go 1.27; take a \
+             profile (debug=0)",
+        )
+    });
     problems
         .into_iter()
         .map(|(what, flags)| {
@@ -245,5 +270,6 @@ pub(crate) fn unanswerable(query: &QueryArgs, snapshot: &Snapshot) -> Vec<Proble
                 "{format} does not tell {what}, so {flags} find nothing: take a debug=2 dump"
             ))
         })
+        .chain(labels)
         .collect()
 }

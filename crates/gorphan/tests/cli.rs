@@ -148,6 +148,12 @@ fn a_query_shows_less_and_judges_the_same() {
             );
         }
     }
+    let unlabelled = run(&["--label", "tenant"])["problems"].to_string();
+    assert!(unlabelled.contains("labels since Go 1.27"), "{unlabelled}");
+    assert_eq!(
+        run(&["--min-wait", "4m"])["problems"],
+        Value::Array(Vec::new())
+    );
     for by in ["site", "stack", "creator", "state"] {
         let report = run(&["--group-by", by, "--sort", "count", "--top", "1"]);
         assert_eq!(report["groups"].as_array().map(Vec::len), Some(1), "{by}");

@@ -1,14 +1,17 @@
 // Writes goroutine profiles of a program with many goroutines, as inputs for the benchmarks.
 //
-//	generate DIR dump|counted|profile
+//	generate DIR dump|counted|profile|paths
 //
 // writes DIR/dump.txt (debug=2 of 100,000 goroutines, few distinct stacks), DIR/counted.txt (debug=1 of 100,000
-// goroutines with labels of their own on deep stacks) and DIR/profile.pb.gz (debug=0 with many distinct stacks).
+// goroutines with labels of their own on deep stacks), DIR/profile.pb.gz (debug=0 of 9,200 labelled goroutines on random
+// paths through the 400 functions of calls.go, as in a large service), or DIR/paths.pb.gz (debug=0 of 100,000
+// goroutines, each on a path of its own through three functions).
 package main
 
 import (
 	"context"
 	"fmt"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -100,6 +103,15 @@ func labelled(h *handler, i int) {
 	})
 }
 
+// routed goes down a random path of 8 to 27 calls.
+func routed(h *handler, i int) {
+	random := rand.New(rand.NewSource(int64(i)))
+	path := make([]byte, 8+random.Intn(20))
+	random.Read(path)
+	labels := pprof.Labels("route", fmt.Sprint("/api/", i%40), "pool", fmt.Sprint("w", i%16))
+	pprof.Do(context.Background(), labels, func(context.Context) { call0(h, path) })
+}
+
 func main() {
 	dir := os.Args[1]
 	switch os.Args[2] {
@@ -110,7 +122,10 @@ func main() {
 		start(goroutines, labelled)
 		write(dir, "counted.txt", 1)
 	case "profile":
-		start(goroutines, func(h *handler, i int) { h.path(i, 17) })
+		start(9_200, routed)
 		write(dir, "profile.pb.gz", 0)
+	case "paths":
+		start(goroutines, func(h *handler, i int) { h.path(i, 17) })
+		write(dir, "paths.pb.gz", 0)
 	}
 }
