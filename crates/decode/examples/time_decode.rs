@@ -1,5 +1,7 @@
-//! Times decoding a file, reading included: `time_decode FILE RUNS` prints "median seconds, goroutines, peak resident
-//! KiB". `cargo xtask bench` sets this beside other projects' parsers.
+//! Times decoding a file: `time_decode FILE RUNS [memory]` prints "median seconds, goroutines, peak resident KiB".
+//!
+//! With `memory` the file is read before, as other parsers' harness does; without, reading is part of it and memory
+//! stays small. `cargo xtask bench` sets this beside other projects' parsers.
 
 #![expect(
     clippy::disallowed_methods,
@@ -12,15 +14,26 @@ use std::time::Instant;
 
 use gorphan_decode::{Options, read};
 
+const USAGE: &str = "usage: time_decode FILE RUNS [memory]";
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = std::env::args().skip(1);
-    let file = args.next().ok_or("usage: time_decode FILE RUNS")?;
-    let runs: usize = args.next().ok_or("usage: time_decode FILE RUNS")?.parse()?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [file, runs, rest @ ..] = args.as_slice() else {
+        return Err(USAGE.into());
+    };
+    let runs: usize = runs.parse()?;
+    let bytes = match rest {
+        [] => None,
+        _ => Some(fs::read(file)?),
+    };
     let mut seconds = Vec::with_capacity(runs);
     let mut goroutines = 0;
     for _ in 0..runs {
         let start = Instant::now();
-        let snapshots = read(File::open(&file)?, &Options::default())?;
+        let snapshots = match &bytes {
+            Some(bytes) => read(bytes.as_slice(), &Options::default())?,
+            None => read(File::open(file)?, &Options::default())?,
+        };
         seconds.push(start.elapsed().as_secs_f64());
         goroutines = snapshots.iter().map(|snapshot| snapshot.goroutines()).sum();
     }

@@ -1,6 +1,6 @@
 // Times other projects' parsers on a file, for comparison:
 //
-//	peers gostackparse|panicparse|pprof FILE RUNS
+//	peers gostackparse|pprof FILE RUNS
 //
 // prints "median seconds, goroutines (or samples) found, peak resident KiB".
 package main
@@ -8,7 +8,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"sort"
 	"strconv"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/DataDog/gostackparse"
 	"github.com/google/pprof/profile"
-	"github.com/maruel/panicparse/v2/stack"
 )
 
 func parse(peer string, data []byte) int {
@@ -25,13 +23,6 @@ func parse(peer string, data []byte) int {
 	case "gostackparse":
 		goroutines, _ := gostackparse.Parse(bytes.NewReader(data))
 		return len(goroutines)
-	case "panicparse":
-		snapshot, _, err := stack.ScanSnapshot(bytes.NewReader(data), io.Discard, stack.DefaultOpts())
-		if snapshot == nil {
-			panic(err)
-		}
-		snapshot.Aggregate(stack.AnyPointer)
-		return len(snapshot.Goroutines)
 	case "pprof":
 		parsed, err := profile.ParseData(data)
 		if err != nil {

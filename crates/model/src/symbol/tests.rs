@@ -251,7 +251,7 @@ fn files_lose_what_only_their_machine_knows() {
             "github.com/x/y/z.go",
         ),
         (
-            "/root/go/pkg/mod/github.com/!burnt!sushi/y@v1.2.3/a/z.go",
+            "/home/ci/go/pkg/mod/github.com/!burnt!sushi/y@v1.2.3/a/z.go",
             "github.com/BurntSushi/y/a/z.go",
         ),
         (
@@ -266,7 +266,7 @@ fn files_lose_what_only_their_machine_knows() {
             "sync/once.go",
         ),
         (
-            "/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64/src/net/http/server.go",
+            "/home/ci/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64/src/net/http/server.go",
             "net/http/server.go",
         ),
         ("/home/u/go/src/github.com/x/y/z.go", "github.com/x/y/z.go"),
