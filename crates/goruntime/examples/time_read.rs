@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-use gorphan_goruntime::{Address, Bias, Image, Limits, Memory, Moment, Runtime, Unreadable};
+use gorphan_goruntime::{Address, Bias, Depth, Image, Limits, Memory, Moment, Runtime, Unreadable};
 
 struct Process(File);
 
@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let moment = Moment {
         threads: &[],
         now_nanos: 0,
+        depth: Depth::Goroutines,
         limits: Limits::default(),
         may_go_on: &|| true,
     };

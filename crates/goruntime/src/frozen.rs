@@ -22,6 +22,21 @@ pub struct Thread {
     pub rsp: u64,
     /// The frame pointer.
     pub rbp: u64,
+    /// All its general registers, in no order: what they point to is in use.
+    pub registers: [u64; GENERAL_REGISTERS],
+}
+
+/// Registers of an amd64 thread that may hold a pointer: rax to r15.
+pub const GENERAL_REGISTERS: usize = 16;
+
+/// How much is asked of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// The goroutines with their stacks.
+    #[default]
+    Goroutines,
+    /// And everything that says who could wake them: globals, the heap but for objects without pointers, the runtime's own lists.
+    Proof,
 }
 
 /// How much is copied at most.
@@ -56,6 +71,8 @@ pub struct Moment<'a> {
     pub now_nanos: u64,
     /// How much to copy.
     pub limits: Limits,
+    /// What the copy is for.
+    pub depth: Depth,
     /// Asked between reads; once it says no the copy ends with [`crate::Error::OutOfTime`], so that the target can be let go.
     pub may_go_on: &'a dyn Fn() -> bool,
 }
@@ -270,6 +287,7 @@ mod tests {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
+            depth: Depth::Goroutines,
             limits: Limits::default(),
             may_go_on: &|| true,
         };
@@ -301,6 +319,7 @@ mod tests {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
+            depth: Depth::Goroutines,
             limits: Limits::default(),
             may_go_on: &|| false,
         };

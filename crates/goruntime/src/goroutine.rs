@@ -220,6 +220,7 @@ mod tests {
             rip: 0x40,
             rsp,
             rbp: 0,
+            registers: [0; crate::GENERAL_REGISTERS],
         };
         let threads = HashMap::from([(42, thread)]);
         let machine = one.has_thread().then_some(&machine);

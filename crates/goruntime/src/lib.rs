@@ -9,6 +9,8 @@
 mod error;
 mod frozen;
 mod goroutine;
+#[expect(dead_code, reason = "its rooms are being filled")]
+mod heap;
 mod image;
 mod labels;
 mod layout;
@@ -19,7 +21,7 @@ mod stack;
 mod variables;
 
 pub use error::{Error, ImageError};
-pub use frozen::{Frozen, Limits, Moment, Thread};
+pub use frozen::{Depth, Frozen, GENERAL_REGISTERS, Limits, Moment, Thread};
 pub use image::{GoVersion, Image};
 pub use memory::{Address, Memory, Unreadable};
 pub use runtime::{Bias, Detail, Details, Runtime};

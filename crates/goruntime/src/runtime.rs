@@ -10,7 +10,9 @@ use crate::image::pclntab::{Code, Table, Work};
 use crate::layout::{self, Layout};
 use crate::memory::word_at;
 use crate::variables::{self, Variables};
-use crate::{Address, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, labels, snapshot};
+use crate::{
+    Address, Depth, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, labels, snapshot,
+};
 
 /// Pointers of the list of goroutines that are read at once.
 const POINTERS_PER_READ: u64 = 1 << 16;
@@ -117,6 +119,7 @@ impl Runtime {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
+            depth: Depth::Goroutines,
             limits: Limits::default(),
             may_go_on: &|| true,
         };

@@ -230,6 +230,7 @@ impl<'a> Builder<'a> {
             leaked: 0,
             durable,
             locked_to_thread: Some(0),
+            proof: None,
             labels: Labels::default(),
             waits: Some(Waits::default()),
             identities: Identities::default(),

@@ -11,7 +11,7 @@ mod support;
 
 use std::sync::OnceLock;
 
-use gorphan_goruntime::{Address, Image, Limits, Memory, Moment, Runtime, Unreadable};
+use gorphan_goruntime::{Address, Depth, Image, Limits, Memory, Moment, Runtime, Unreadable};
 use proptest::prelude::*;
 use support::{Target, build};
 
@@ -74,6 +74,7 @@ fn read(runtime: &Runtime, memory: &dyn Memory) {
     let moment = Moment {
         threads: &[],
         now_nanos: 0,
+        depth: Depth::Goroutines,
         limits: LIMITS,
         may_go_on: &|| true,
     };

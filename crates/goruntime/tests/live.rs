@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gorphan_goruntime::{Address, Error, Image, Limits, Memory, Moment, Runtime, Unreadable};
+use gorphan_goruntime::{
+    Address, Depth, Error, Image, Limits, Memory, Moment, Runtime, Unreadable,
+};
 use gorphan_model::{Sample, Snapshot, State, Status};
 use support::{Target, build, build_in, by_id, dump};
 
@@ -195,6 +197,7 @@ fn one_unreadable_goroutine_or_stack_loses_no_other() {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
+            depth: Depth::Goroutines,
             limits: Limits::default(),
             may_go_on: &|| true,
         };

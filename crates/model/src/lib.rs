@@ -12,6 +12,7 @@ pub mod gc;
 pub mod goroutine;
 pub mod group;
 pub mod operation;
+pub mod proof;
 pub mod query;
 pub mod snapshot;
 pub mod stack;
@@ -22,6 +23,7 @@ pub use finding::{Evidence, Finding, Pattern, Place, Verdict};
 pub use goroutine::{GoroutineId, State, Status, WaitReason};
 pub use group::{Group, Site};
 pub use operation::Operation;
+pub use proof::Proof;
 pub use snapshot::{
     Format, Identities, Identity, Labels, Problem, ProfileKind, Sample, Snapshot, Waits,
 };

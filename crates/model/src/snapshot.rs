@@ -323,6 +323,8 @@ pub struct Sample {
     pub waits: Option<Waits>,
     /// Which goroutines; for a profile all are elided.
     pub identities: Identities,
+    /// What was proven of them, the same for all; `None` where nothing was, or where they do not wait for another goroutine.
+    pub proof: Option<Arc<crate::Proof>>,
 }
 
 /// Something in the input that could not be used, and where. What was around it is still there.
@@ -377,6 +379,8 @@ pub struct Snapshot {
     pub first_line: u64,
     /// Bytes of input, decompressed, that it was read from.
     pub bytes_read: u64,
+    /// What the proven leaks hold; `None` where nothing was proven or disproven.
+    pub retention: Option<Box<crate::proof::Retention>>,
 }
 
 impl Snapshot {
@@ -392,6 +396,7 @@ impl Snapshot {
             truncated: false,
             first_line: 0,
             bytes_read: 0,
+            retention: None,
         }
     }
 

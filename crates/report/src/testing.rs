@@ -204,6 +204,7 @@ impl Draft {
             leaked: 0,
             durable: false,
             locked_to_thread: Some(0),
+            proof: None,
             labels: labels.clone(),
             waits: Some(waits.clone()),
             identities: identities.clone(),

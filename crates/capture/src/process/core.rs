@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gorphan_goruntime::{Address, Memory, Thread, Unreadable};
+use gorphan_goruntime::{Address, GENERAL_REGISTERS, Memory, Thread, Unreadable};
 
 use super::elf::{self, Fields, PF_W, PT_LOAD, PT_NOTE, Segment, entry_of};
 
@@ -19,10 +19,14 @@ const NT_AUXV: u32 = 6;
 const NT_FILE: u32 = 0x4649_4c45;
 /// Offsets in the content of `NT_PRSTATUS` on x86-64: the number, and registers in the order of `user_regs_struct`.
 const PRSTATUS_PID: usize = 32;
+const PRSTATUS_REGISTERS: usize = 112;
 const PRSTATUS_RBP: usize = 112 + 4 * 8;
 const PRSTATUS_RIP: usize = 112 + 16 * 8;
 const PRSTATUS_RSP: usize = 112 + 19 * 8;
 const PRSTATUS_BYTES: usize = 336;
+/// r15 to r8, rax, rcx, rdx, rsi, rdi among them; then rsp. Between lie the interrupted call's number, rip, cs and flags.
+const PRSTATUS_GENERAL: [usize; GENERAL_REGISTERS] =
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 19];
 
 /// Why a core file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -201,6 +205,7 @@ impl Notes {
                     rip: fields.u64(PRSTATUS_RIP),
                     rsp: fields.u64(PRSTATUS_RSP),
                     rbp: fields.u64(PRSTATUS_RBP),
+                    registers: PRSTATUS_GENERAL.map(|at| fields.u64(PRSTATUS_REGISTERS + at * 8)),
                 });
             }
             NT_AUXV => self.entry = entry_of(content),

@@ -8,7 +8,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gorphan_goruntime::Thread;
+use gorphan_goruntime::{GENERAL_REGISTERS, Thread};
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
@@ -204,6 +204,7 @@ impl Frozen {
                 rip: registers.rip,
                 rsp: registers.rsp,
                 rbp: registers.rbp,
+                registers: general(&registers),
             });
         }
     }
@@ -294,6 +295,14 @@ fn detach(tid: Pid, signal: i32) -> nix::Result<()> {
     // SAFETY: PTRACE_DETACH takes both words as numbers and follows no pointer; a thread that is not ours is refused.
     let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, tid.cast_signed(), nothing, data) };
     Errno::result(result).map(drop)
+}
+
+/// The registers that may hold a pointer.
+fn general(of: &libc::user_regs_struct) -> [u64; GENERAL_REGISTERS] {
+    [
+        of.rax, of.rbx, of.rcx, of.rdx, of.rsi, of.rdi, of.rbp, of.rsp, of.r8, of.r9, of.r10,
+        of.r11, of.r12, of.r13, of.r14, of.r15,
+    ]
 }
 
 #[cfg(test)]

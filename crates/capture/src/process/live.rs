@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Runtime};
+use gorphan_goruntime::{Bias, Depth, Frozen, Limits, Moment, Runtime};
 use gorphan_model::query::Filter;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -140,6 +140,7 @@ impl Opened {
         let moment = Moment {
             threads: &stopped.threads,
             now_nanos: self.now_nanos(),
+            depth: Depth::Goroutines,
             limits: Limits::default(),
             may_go_on: &|| Instant::now() < deadline,
         };

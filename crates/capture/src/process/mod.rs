@@ -28,7 +28,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gorphan_goruntime::{Bias, Frozen, Image, Limits, Moment, Runtime};
+use gorphan_goruntime::{Bias, Depth, Frozen, Image, Limits, Moment, Runtime};
 use gorphan_model::Problem;
 use gorphan_model::query::Filter;
 
@@ -153,6 +153,7 @@ pub(crate) fn capture_core(
         threads: &core.threads,
         // Not in the file; waits, which it is for, are dropped below.
         now_nanos: 0,
+        depth: Depth::Goroutines,
         limits: Limits::default(),
         may_go_on: &|| true,
     };

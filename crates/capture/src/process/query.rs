@@ -113,6 +113,7 @@ mod tests {
             leaked: 0,
             durable: false,
             locked_to_thread: Some(0),
+            proof: None,
             labels,
             waits: Some(waits),
             identities: Identities::default(),

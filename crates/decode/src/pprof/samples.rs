@@ -345,6 +345,7 @@ impl<'a> Reader<'a, '_> {
                 leaked: if leak { part.count } else { 0 },
                 durable: false,
                 locked_to_thread: None,
+                proof: None,
                 labels: part.labels,
                 waits: None,
                 identities: Identities {

@@ -348,6 +348,7 @@ fn new_slot(key: Key, format: Format, stacks: &Stacks, states: &States) -> Optio
         leaked: 0,
         durable: key.durable,
         locked_to_thread: dump.then_some(0),
+        proof: None,
         labels: Labels::default(),
         waits: dump.then(Waits::default),
         identities: Identities::default(),

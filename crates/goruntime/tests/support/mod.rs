@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use gorphan_goruntime::{
-    Address, Bias, Details, Image, Limits, Memory, Moment, Runtime, Unreadable,
+    Address, Bias, Depth, Details, Image, Limits, Memory, Moment, Runtime, Unreadable,
 };
 use gorphan_model::Snapshot;
 use gorphan_model::symbol::canonical;
@@ -138,6 +138,7 @@ impl Target {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
+            depth: Depth::Goroutines,
             limits: Limits::default(),
             may_go_on: &|| true,
         };

@@ -44,6 +44,7 @@ fn snapshot(rows: &[&str]) -> Snapshot {
             leaked: 0,
             durable: false,
             locked_to_thread: None,
+            proof: None,
             labels: Default::default(),
             waits: None,
             identities,

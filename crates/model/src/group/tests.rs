@@ -14,6 +14,7 @@ fn sample(state: Option<&str>, frames: &[&str], count: u64) -> Sample {
         leaked: 0,
         durable: false,
         locked_to_thread: None,
+        proof: None,
         labels: Labels::default(),
         waits: None,
         identities: Identities {

@@ -19,6 +19,7 @@ fn sample(state: Option<&str>, functions: &[&str], created_by: Option<&str>) -> 
         leaked: 0,
         durable: false,
         locked_to_thread: None,
+        proof: None,
         labels: Default::default(),
         waits: None,
         identities: Default::default(),

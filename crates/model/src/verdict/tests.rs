@@ -69,6 +69,7 @@ fn draw(format: Format, drawing: &str) -> Snapshot {
             leaked: 0,
             durable: false,
             locked_to_thread: None,
+            proof: None,
             labels: crate::Labels::default(),
             waits: (format == Format::Dump).then_some(waits),
             identities: Identities {

@@ -1,0 +1,107 @@
+//! What reading a program's memory proves about goroutines that wait.
+
+use std::fmt;
+
+use crate::GoroutineId;
+
+/// Whether anything could still wake a goroutine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing that runs, or can come to run, reaches what it waits for: it waits for ever.
+    Unreachable(Unreachable),
+    /// Something reaches what it waits for: the way there, root first.
+    Reachable(Vec<Step>),
+    /// Not decided, and why.
+    Inconclusive(String),
+}
+
+impl Proof {
+    /// The word in reports.
+    pub fn result(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Reachable(_) => "reachable",
+            Self::Inconclusive(_) => "inconclusive",
+        }
+    }
+}
+
+/// A proven leak.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unreachable {
+    /// Its site, as an index into [`Retention::sites`].
+    pub site: usize,
+    /// What it waits for; none for a nil channel or a select without cases. A select waits for several.
+    pub objects: Vec<Awaited>,
+    /// From it to the root of its wait: who would have had to act, what that one waits for, and so on. Empty where nobody
+    /// holds or references what it waits for.
+    pub cause: Vec<Blame>,
+}
+
+/// What a goroutine waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// For people: `chan int (cap 0)`, `sync.Mutex`, `sync.WaitGroup`.
+    pub description: String,
+    /// Where it is in the target.
+    pub address: u64,
+    /// Values in a channel's buffer, and its capacity; `None` for what is no channel.
+    pub buffer: Option<(u64, u64)>,
+    /// Goroutines that wait for the same, itself included.
+    pub waiters: u64,
+}
+
+/// One link of a chain of waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blame {
+    /// The goroutine that would have to act.
+    pub goroutine: GoroutineId,
+    /// Why it is to blame, to follow its number: `holds the lock`, `has the channel on its stack`.
+    pub why: String,
+}
+
+/// One step of a way from a root to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// For people: `global main.registry`, `goroutine 7 in main.serve`, `field conns of *main.Server`.
+    pub description: String,
+    /// Where the object reached by it lies in the target.
+    pub address: u64,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.description)
+    }
+}
+
+/// What proven leaks hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// One per site that has proven leaks.
+    pub sites: Vec<Retained>,
+    /// Heap bytes that leaks of more than one site hold together.
+    pub shared_bytes: u64,
+    /// Heap bytes that are not held by leaks alone.
+    pub live_bytes: u64,
+}
+
+/// What the proven leaks of one site hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Retained {
+    /// Goroutines proven leaked.
+    pub goroutines: u64,
+    /// Bytes of their stacks, used and unused.
+    pub stack_bytes: u64,
+    /// Bytes of heap that only these goroutines reach.
+    pub heap_bytes: u64,
+    /// (type, objects, bytes) of the heap bytes, most bytes first; objects whose type is not known are `(unknown)`.
+    pub types: Vec<(String, u64, u64)>,
+}
+
+impl Retained {
+    /// Stack and heap.
+    pub fn bytes(&self) -> u64 {
+        self.stack_bytes.saturating_add(self.heap_bytes)
+    }
+}
