@@ -97,6 +97,10 @@ pub(crate) trait Heap: Sync {
     /// The addresses of an object.
     fn extent(&self, object: Object) -> Range<u64>;
 
+    /// Gives all objects in runs of one size, in the order of their numbers: (numbers, bytes of each). For sums over very many
+    /// objects, where asking for each one's extent takes too long.
+    fn runs(&self, give: &mut impl FnMut(Range<u32>, u64));
+
     /// Whether an object has no pointers.
     fn is_plain(&self, object: Object) -> bool;
 
@@ -127,6 +131,10 @@ pub(crate) trait Heap: Sync {
 
     /// Reasons for which nothing of this snapshot may be called unreachable, known before anything is marked.
     fn doubts(&self) -> Vec<String>;
+
+    /// A number that objects of one type share, and others have not; `None` where the type is not known. Asked of every object
+    /// that is leaked; [`Heap::type_name`] only of one of each number.
+    fn type_id(&self, object: Object) -> Option<u64>;
 
     /// For people: the type of an object where it is known, as `main.Server`, `[]*main.Conn`.
     fn type_name(&self, object: Object) -> Option<String>;
