@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A goroutine's number, unique within one process (`g.goid`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct GoroutineId(pub u64);
 
 impl fmt::Display for GoroutineId {

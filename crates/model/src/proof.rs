@@ -105,3 +105,38 @@ impl Retained {
         self.stack_bytes.saturating_add(self.heap_bytes)
     }
 }
+
+/// What is known of one goroutine when it is asked about alone. Its stack, state and labels are those of its sample.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Why {
+    /// Which.
+    pub goroutine: GoroutineId,
+    /// What it waits for; empty where it does not wait, or waits for nothing that exists, such as a nil channel.
+    pub objects: Vec<Awaited>,
+    /// Others that wait for one of these, by number; at most [`Why::MAX_OTHERS`].
+    pub others: Vec<GoroutineId>,
+    /// What was proven; `None` where it does not wait for another goroutine.
+    pub proof: Option<Proof>,
+    /// Who waits for whom, from this goroutine on, nearest first and itself first; at most [`Why::MAX_WAITS`].
+    pub waits: Vec<Waiting>,
+    /// What would be given back if this goroutine alone ended: its stack, and the heap that nothing else reaches.
+    pub retained: Option<Retained>,
+}
+
+impl Why {
+    /// Goroutines listed that wait for the same: enough to look at, and a channel can have a million.
+    pub const MAX_OTHERS: usize = 100;
+    /// Goroutines of a wait-for graph: longer chains are not read by anyone.
+    pub const MAX_WAITS: usize = 100;
+}
+
+/// One goroutine of a wait-for graph.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Which.
+    pub goroutine: GoroutineId,
+    /// What it waits for; empty where it does not wait for another goroutine.
+    pub objects: Vec<Awaited>,
+    /// Who would have to act for it to go on.
+    pub blames: Vec<Blame>,
+}

@@ -231,6 +231,8 @@ impl Draft {
             evidence: Vec::new(),
             dismissed: None,
             pattern: None,
+            proven: Vec::new(),
+            retained: None,
             retained_bytes: None,
         };
         (sample, group)

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::operation::{classify, site_frame};
+use crate::proof::Retained;
 use crate::query::GroupBy;
 use crate::symbol;
 use crate::verdict::Dismissal;
@@ -12,6 +13,12 @@ use crate::{
     Evidence, Frame, GoroutineId, Identities, Labels, Operation, Pattern, Snapshot, Stack, State,
     Verdict, Waits,
 };
+
+mod proven;
+
+use proven::{Holdings, Outcomes};
+
+pub use proven::Outcome;
 
 /// Where goroutines are blocked: the operation and the first frame outside the runtime and sync packages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,8 +69,22 @@ pub struct Group {
     pub dismissed: Option<Dismissal>,
     /// Which known leak pattern it looks like.
     pub pattern: Option<Pattern>,
-    /// Bytes that only these goroutines hold, where memory was read.
+    /// What was proven of them: at most one each of unreachable, reachable and inconclusive, in this order. Goroutines
+    /// without a proof are in none, nor is a main goroutine that parks for ever.
+    pub proven: Vec<Outcome>,
+    /// What those proven leaked hold; `None` where nothing is, or where the group has only a part of a site's goroutines.
+    pub retained: Option<Retained>,
+    /// Bytes that only these goroutines hold, where memory was read: the sum of `retained`.
     pub retained_bytes: Option<u64>,
+}
+
+impl Group {
+    /// Goroutines that are proven to wait for ever.
+    pub fn unreachable(&self) -> u64 {
+        let leaked = |one: &&Outcome| matches!(*one.proof, crate::Proof::Unreachable(_));
+        let leaked = self.proven.iter().find(leaked);
+        leaked.map_or(0, |one| one.count)
+    }
 }
 
 /// Groups the samples of a snapshot, most numerous group first, then by site.
@@ -106,6 +127,22 @@ pub fn group(snapshot: &Snapshot, by: GroupBy) -> Vec<Group> {
             .then_with(|| a.samples.cmp(&b.samples))
     });
     groups
+}
+
+/// For each sample the number of its blocked site: samples of one site, and of no others, are one group of
+/// [`GroupBy::Site`]. Numbers count from 0 in the order in which sites are first met.
+pub fn site_numbers(snapshot: &Snapshot) -> Vec<usize> {
+    let mut names = Names::default();
+    let mut known: HashMap<Key<'_>, usize> = HashMap::new();
+    let samples = snapshot.samples.iter();
+    samples
+        .map(|sample| {
+            let operation = classify(sample.state.as_ref(), &sample.stack);
+            let place = site_frame(&sample.stack).map(|frame| names.place(frame));
+            let next = known.len();
+            *known.entry(Key::Site(operation, place)).or_insert(next)
+        })
+        .collect()
 }
 
 /// What makes goroutines one group; equal keys, one group.
@@ -213,6 +250,8 @@ fn build(
     let mut creators = Tally::default();
     let mut stacks: HashMap<&Stack, u64> = HashMap::new();
     let mut group = empty_group();
+    let mut outcomes = Outcomes::default();
+    let mut holdings = Holdings::default();
     for sample in indexes.iter().filter_map(|&index| sample_of(index)) {
         group.count = group.count.saturating_add(sample.count);
         group.leaked = group.leaked.saturating_add(sample.leaked);
@@ -220,6 +259,8 @@ fn build(
             group.waits.get_or_insert_default().merge(waits);
         }
         group.labels.merge(&sample.labels);
+        outcomes.add(sample);
+        holdings.add(sample);
         group
             .identities
             .known
@@ -258,6 +299,9 @@ fn build(
         group.creators = Some(distinct.len() as u64);
         group.orphans = alive.map(|alive| parents.filter(|id| !alive.contains(id)).count() as u64);
     }
+    group.proven = outcomes.list();
+    group.retained = holdings.sum(snapshot.retention.as_deref());
+    group.retained_bytes = group.retained.as_ref().map(Retained::bytes);
     group.samples = indexes;
     group
 }
@@ -297,6 +341,8 @@ fn empty_group() -> Group {
         evidence: Vec::new(),
         dismissed: None,
         pattern: None,
+        proven: Vec::new(),
+        retained: None,
         retained_bytes: None,
     }
 }

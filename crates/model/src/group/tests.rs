@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Format, Identity, ProfileKind, Sample};
+use crate::proof::{Awaited, Retention, Unreachable};
+use crate::{Format, Identity, ProfileKind, Proof, Sample};
 
 /// A sample of `count` goroutines; frames leaf first, each `FUNCTION FILE:LINE`.
 fn sample(state: Option<&str>, frames: &[&str], count: u64) -> Sample {
@@ -66,7 +67,22 @@ fn snapshot(samples: Vec<Sample>) -> Snapshot {
 
 #[track_caller]
 fn check(samples: Vec<Sample>, by: GroupBy, expected: &[&str]) {
-    let groups = group(&snapshot(samples), by);
+    let snapshot = snapshot(samples);
+    let groups = group(&snapshot, by);
+    if by == GroupBy::Site {
+        let numbers = site_numbers(&snapshot);
+        for group in &groups {
+            let of_group = |(at, number): (usize, &usize)| {
+                (*number == numbers[group.samples[0]]).then_some(at)
+            };
+            let mut same: Vec<usize> = numbers.iter().enumerate().filter_map(of_group).collect();
+            same.sort_by_key(|at| group.samples.iter().position(|one| one == at));
+            assert_eq!(
+                same, group.samples,
+                "sites are numbered as they are grouped"
+            );
+        }
+    }
     let shown: Vec<String> = groups
         .iter()
         .map(|group| {
@@ -284,4 +300,124 @@ fn orphans_are_told_only_where_no_goroutine_can_be_missing() {
         Some(0),
         Some(2),
     );
+}
+
+fn proven(mut sample: Sample, proof: Proof) -> Sample {
+    sample.proof = Some(Arc::new(proof));
+    sample
+}
+
+/// Leaked, of the snapshot's site `site`, waiting together with `waiters` in all.
+fn leaked(site: usize, waiters: u64) -> Proof {
+    Proof::Unreachable(Unreachable {
+        site,
+        objects: vec![Awaited {
+            description: "chan int (cap 0)".to_owned(),
+            address: 0xc000_0010,
+            buffer: Some((0, 0)),
+            waiters,
+        }],
+        cause: Vec::new(),
+    })
+}
+
+/// One line a group: count, then each result with its goroutines and what is retained.
+#[track_caller]
+fn check_proven(snapshot: &Snapshot, by: GroupBy, expected: &[&str]) {
+    let groups = group(snapshot, by);
+    let shown = groups.iter().map(|group| {
+        let results = group.proven.iter();
+        let results: Vec<String> = results
+            .map(|one| format!("{} {}", one.count, one.proof.result()))
+            .collect();
+        let retained = group.retained.as_ref().map(|one| {
+            assert_eq!(group.retained_bytes, Some(one.bytes()));
+            format!("; {} bytes, {:?}", one.bytes(), one.types)
+        });
+        format!(
+            "{}: {}{}",
+            group.count,
+            results.join(", "),
+            retained.unwrap_or_default()
+        )
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_is_proven_is_counted_by_result() {
+    let at = |frames: &[&str], count| sample(Some("chan send"), frames, count);
+    let (f, g) = (["main.f a.go:12"], ["main.g a.go:30"]);
+    let mut snapshot = snapshot(vec![
+        proven(at(&f, 2), leaked(0, 1)),
+        proven(at(&f, 9), Proof::Reachable(Vec::new())),
+        proven(at(&["main.f a.go:12", "main.h a.go:4"], 3), leaked(0, 1)),
+        proven(at(&f, 1), Proof::Inconclusive("unreadable".to_owned())),
+        proven(at(&g, 5), leaked(1, 1)),
+        at(&g, 4),
+    ]);
+    let of = |goroutines, stack_bytes, types: &[(&str, u64, u64)]| Retained {
+        goroutines,
+        stack_bytes,
+        heap_bytes: types.iter().map(|one| one.2).sum(),
+        types: types
+            .iter()
+            .map(|(name, objects, bytes)| ((*name).to_owned(), *objects, *bytes))
+            .collect(),
+    };
+    snapshot.retention = Some(Box::new(Retention {
+        sites: vec![
+            of(5, 100, &[("A", 5, 40), ("B", 1, 30)]),
+            of(5, 10, &[("B", 2, 60)]),
+        ],
+        shared_bytes: 7,
+        live_bytes: 900,
+    }));
+    check_proven(
+        &snapshot,
+        GroupBy::Site,
+        &[
+            r#"15: 5 unreachable, 9 reachable, 1 inconclusive; 170 bytes, [("A", 5, 40), ("B", 1, 30)]"#,
+            r#"9: 5 unreachable; 70 bytes, [("B", 2, 60)]"#,
+        ],
+    );
+    check_proven(
+        &snapshot,
+        GroupBy::State,
+        &[
+            r#"24: 10 unreachable, 9 reachable, 1 inconclusive; 240 bytes, [("B", 3, 90), ("A", 5, 40)]"#,
+        ],
+    );
+    // What a part of a site's goroutines holds is not known.
+    check_proven(
+        &snapshot,
+        GroupBy::Stack,
+        &[
+            "12: 2 unreachable, 9 reachable, 1 inconclusive",
+            r#"9: 5 unreachable; 70 bytes, [("B", 2, 60)]"#,
+            "3: 3 unreachable",
+        ],
+    );
+}
+
+#[test]
+fn a_main_goroutine_that_keeps_the_program_alive_is_not_counted() {
+    let main = |state: &str, proof: Proof| {
+        let frames = ["main.main m.go:9"];
+        let snapshot = snapshot(vec![proven(sample(Some(state), &frames, 1), proof)]);
+        group(&snapshot, GroupBy::Site)[0].unreachable()
+    };
+    let nothing = || Proof::Unreachable(Unreachable::default());
+    assert_eq!(main("select (no cases)", nothing()), 0);
+    assert_eq!(main("chan receive (nil chan)", nothing()), 0);
+    assert_eq!(main("chan receive", leaked(0, 1)), 0);
+    // It waits with others for the same, for a lock, or somebody is to blame: then it is stuck.
+    assert_eq!(main("chan receive", leaked(0, 2)), 1);
+    assert_eq!(main("sync.Mutex.Lock", leaked(0, 1)), 1);
+    let mut blamed = Unreachable::default();
+    blamed.cause.push(crate::proof::Blame {
+        goroutine: GoroutineId(7),
+        why: "has the channel on its stack".to_owned(),
+    });
+    assert_eq!(main("chan receive", Proof::Unreachable(blamed)), 1);
 }

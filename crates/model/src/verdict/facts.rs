@@ -341,7 +341,7 @@ fn takes_profile(stack: &Stack) -> bool {
 }
 
 /// The main goroutine: nobody created it, and `main.main` or an `init` started by `runtime.main` is on its stack.
-pub(super) fn is_main(stack: &Stack) -> bool {
+pub(crate) fn is_main(stack: &Stack) -> bool {
     let outermost = stack.frames.iter().rev();
     stack.created_by.is_none()
         && outermost

@@ -22,6 +22,7 @@ pub use pattern::pattern;
 pub use rules::DEFAULT_THRESHOLD;
 
 use facts::Census;
+pub(crate) use facts::is_main;
 
 /// Why a group that would have been a finding is not one.
 #[derive(Debug, Clone, PartialEq, Eq)]
