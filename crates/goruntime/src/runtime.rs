@@ -11,7 +11,7 @@ use crate::layout::{self, Layout};
 use crate::memory::word_at;
 use crate::variables::{self, Variables};
 use crate::{
-    Address, Depth, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, labels, snapshot,
+    Address, Depth, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, heap, labels, snapshot,
 };
 
 /// Pointers of the list of goroutines that are read at once.
@@ -29,7 +29,7 @@ pub struct Runtime {
     pub(crate) minor: u32,
     pub(crate) layout: Layout,
     table: Table,
-    variables: Variables,
+    pub(crate) variables: Variables,
     /// What was odd about the executable; each becomes a problem of every snapshot.
     pub(crate) oddities: Vec<String>,
 }
@@ -179,6 +179,9 @@ impl Runtime {
             }
         }
         copier.layer(stacks)?;
+        if moment.depth == Depth::Proof {
+            heap::copy::copy(self, bias, &mut copier)?;
+        }
         Ok(copier.finish(bias, pointers))
     }
 

@@ -16,18 +16,23 @@ pub(crate) struct Variables {
     pub(crate) goroutines: u64,
     /// `runtime.waitReasonStrings`, an array of strings; without it reasons are numbers.
     pub(crate) wait_reasons: Option<u64>,
+    /// `runtime.firstmoduledata`.
+    pub(crate) module: u64,
+    /// `runtime.mheap_`; without it nothing can be proven.
+    pub(crate) heap: Option<u64>,
 }
 
 /// The function table that the module data points to, and the variables.
 pub(crate) fn find(image: &Image, layout: &Layout) -> Result<(Table, Variables), Error> {
-    let [module, goroutines, wait_reasons] = image.symbols([
+    let [module, goroutines, wait_reasons, heap] = image.symbols([
         "runtime.firstmoduledata",
         "runtime.allgs",
         "runtime.waitReasonStrings",
+        "runtime.mheap_",
     ]);
     let mut candidates = Table::candidates(image).into_iter();
     let table = candidates.find_map(|table| with_module(image, layout, table, module));
-    let table = table.ok_or(Error::Variable("module data (firstmoduledata)"))?;
+    let (table, module) = table.ok_or(Error::Variable("module data (firstmoduledata)"))?;
     let work = Work::new();
     let code = table
         .code(image, &work)
@@ -38,16 +43,27 @@ pub(crate) fn find(image: &Image, layout: &Layout) -> Result<(Table, Variables),
         goroutines = goroutines.or_else(|| slice_used(&code, &add?));
         wait_reasons = wait_reasons.or_else(|| array_used(&code, &text?));
     }
+    let heap = heap.or_else(|| {
+        let [prepare, init] = code.named(["runtime.mallocinit", "runtime.(*mheap).init"]);
+        taken_before_call(&code, &prepare?, init?.entry)
+    });
     let variables = Variables {
         goroutines: goroutines.ok_or(Error::Variable("list of goroutines (allgs)"))?,
         wait_reasons,
+        module,
+        heap,
     };
     Ok((table, variables))
 }
 
 /// The table as the module data that points to it completes it. Its first two words are the addresses of the table and of
 /// the names (`moduledata` in `runtime/symtab.go`, Go 1.16 to 1.27).
-fn with_module(image: &Image, layout: &Layout, table: Table, module: Option<u64>) -> Option<Table> {
+fn with_module(
+    image: &Image,
+    layout: &Layout,
+    table: Table,
+    module: Option<u64>,
+) -> Option<(Table, u64)> {
     let names = table.address.checked_add(table.names_offset)?;
     let found = match module {
         Some(module) => vec![module],
@@ -60,7 +76,7 @@ fn with_module(image: &Image, layout: &Layout, table: Table, module: Option<u64>
     let module = found.into_iter().find(is_module)?;
     let field = |offset: u32| image.word(module.checked_add(offset.into())?);
     let (text, gofunc) = (field(layout.text)?, field(layout.gofunc)?);
-    Some(table.completed(text, gofunc))
+    Some((table.completed(text, gofunc), module))
 }
 
 /// The addresses that a function's instructions name, with the instruction.
@@ -99,6 +115,27 @@ fn array_used(code: &Code<'_>, function: &Function<'_>) -> Option<u64> {
         lea && instruction.op0_kind() == OpKind::Register && reason(code.image, *at, 1).is_some()
     });
     taken.map(|(_, at)| *at).next()
+}
+
+/// The address that is taken last before a function is called: of `mheap_` in `mallocinit`, as the receiver of `init`.
+fn taken_before_call(code: &Code<'_>, function: &Function<'_>, called: u64) -> Option<u64> {
+    let length = function
+        .end
+        .saturating_sub(function.entry)
+        .min(MAX_CODE_BYTES);
+    let bytes = code.image.at(function.entry, length)?;
+    let mut taken = None;
+    for instruction in Decoder::with_ip(64, bytes, function.entry, DecoderOptions::NONE) {
+        let lea = instruction.mnemonic() == Mnemonic::Lea;
+        if lea && instruction.is_ip_rel_memory_operand() {
+            taken = Some(instruction.ip_rel_memory_address());
+        }
+        let call = instruction.mnemonic() == Mnemonic::Call;
+        if call && instruction.near_branch_target() == called {
+            return taken;
+        }
+    }
+    None
 }
 
 /// The text of a wait reason. `None` where there is no such text.

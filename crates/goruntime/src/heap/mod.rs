@@ -6,6 +6,13 @@
 //!
 //! [`Heap`] is all that marking knows: the real one is read from a copy of a program, a toy one is drawn by hand in tests.
 
+pub(crate) mod copy;
+pub(crate) mod modules;
+pub(crate) mod pointers;
+pub(crate) mod spans;
+pub(crate) mod types;
+pub(crate) mod view;
+
 use std::ops::Range;
 
 use crate::Unreadable;

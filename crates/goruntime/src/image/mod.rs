@@ -115,14 +115,19 @@ impl Image {
 
     /// The word at a linked address as a loader with a bias of 0 would leave it.
     pub(crate) fn word(&self, address: u64) -> Option<u64> {
+        self.relocated_word(address).map(|(word, _)| word)
+    }
+
+    /// As [`Image::word`], and whether a loader adds its bias to it.
+    pub(crate) fn relocated_word(&self, address: u64) -> Option<(u64, bool)> {
         let relocated = self
             .relocations
             .binary_search_by_key(&address, |(at, _)| *at);
         if let Some((_, target)) = relocated.ok().and_then(|at| self.relocations.get(at)) {
-            return Some(*target);
+            return Some((*target, true));
         }
         let bytes = self.at(address, 8)?;
-        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+        Some((u64::from_le_bytes(bytes.try_into().ok()?), false))
     }
 
     /// Linked addresses of all aligned words equal to `value`.

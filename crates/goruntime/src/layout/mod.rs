@@ -3,6 +3,7 @@
 
 pub(crate) mod dwarf;
 mod generated;
+pub(crate) mod heap;
 
 use crate::image::GoVersion;
 use crate::{Error, Image};
@@ -58,6 +59,8 @@ pub(crate) struct Layout {
     pub(crate) gofunc: u32,
     /// Labels are a `map[string]string` up to Go 1.23, then a list.
     pub(crate) labels_are_map: bool,
+    /// `None` where goroutines can be listed, but nothing is known of the heap.
+    pub(crate) heap: Option<heap::Heap>,
 }
 
 /// A layout with what was noticed about it.
@@ -85,7 +88,10 @@ pub(crate) fn of(image: &Image) -> Result<Found, Error> {
         });
     }
     // Debug information without the runtime's types is as none.
-    let layout = build(&own, version.minor).unwrap_or_else(|_| tabled.clone());
+    let mut layout = build(&own, version.minor).unwrap_or_else(|_| tabled.clone());
+    // Debug information has only what the program uses.
+    let either = |name: &str| get(&own, name).or_else(|| get(table, name));
+    layout.heap = heap::build(&either);
     // Fields that are not used may differ between patch releases.
     if layout == tabled {
         let differing = Vec::new();
@@ -157,6 +163,7 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
         text: need("runtime.moduledata.text")?,
         gofunc: need("runtime.moduledata.gofunc")?,
         labels_are_map: minor <= 23,
+        heap: heap::build(&|name| get(offsets, name)),
     })
 }
 
@@ -172,6 +179,10 @@ mod tests {
             let layout = build(table, minor).expect("complete");
             assert_eq!(layout.g.parent.is_some(), minor >= 21, "1.{minor}");
             assert_eq!(layout.g.bubble.is_some(), minor >= 24, "1.{minor}");
+            let heap = layout.heap.expect("of the heap too");
+            assert_eq!(heap.bitmap.is_some(), minor <= 21, "1.{minor}");
+            assert_eq!(heap.span.is_narrow, minor >= 22, "1.{minor}");
+            assert_eq!(heap.span.pinned.is_some(), minor >= 21, "1.{minor}");
         }
         assert!(generated::table(20).is_none());
         assert!(generated::table(28).is_none());
