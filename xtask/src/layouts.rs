@@ -12,10 +12,15 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"sync"
 	"time"
 )
 
 func main() {
+	condition := sync.NewCond(&sync.Mutex{})
+	time.AfterFunc(0, condition.Broadcast)
+	condition.L.Lock()
+	condition.Wait()
 	runtime.SetFinalizer(new(int), func(*int) {})
 	time.AfterFunc(time.Hour, func() {})
 	fmt.Println(net.Listen("tcp", "127.0.0.1:0"))
