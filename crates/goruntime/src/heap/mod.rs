@@ -6,12 +6,20 @@
 //!
 //! [`Heap`] is all that marking knows: the real one is read from a copy of a program, a toy one is drawn by hand in tests.
 
+mod bits;
 pub(crate) mod copy;
+mod mark;
 pub(crate) mod modules;
+#[cfg(test)]
+mod naive;
 pub(crate) mod pointers;
+mod retain;
 pub(crate) mod spans;
+#[cfg(test)]
+mod toy;
 pub(crate) mod types;
 pub(crate) mod view;
+mod work;
 
 use std::ops::Range;
 
