@@ -7,11 +7,13 @@
 //! [`Heap`] is all that marking knows: the real one is read from a copy of a program, a toy one is drawn by hand in tests.
 
 mod bits;
+mod cause;
 pub(crate) mod copy;
 mod mark;
 pub(crate) mod modules;
 #[cfg(test)]
 mod naive;
+mod path;
 pub(crate) mod pointers;
 mod retain;
 pub(crate) mod spans;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::mark::{self, Fate};
+use super::path;
 use super::retain::{self, Found};
 use super::toy::Toy;
 use super::{Heap, Located, Object, Wait, Which};
@@ -78,6 +79,15 @@ fn check(drawing: &str, sites: usize) {
             .filter(|number| marks.is_live(Which(*number)))
             .collect();
         assert_eq!(found, expected, "{drawing}");
+        for number in goroutines.clone() {
+            let reachable = marks.fate(&toy, Which(number)) == Fate::Reachable;
+            let ways = path::paths(&toy, &[Which(number)], threads);
+            assert_eq!(
+                ways.iter().any(|way| !way.is_empty()),
+                reachable,
+                "{drawing}"
+            );
+        }
         let site_of = goroutines.clone().map(|number| {
             let leaked = marks.fate(&toy, Which(number)) == Fate::Unreachable;
             leaked.then_some(number as usize % sites)
