@@ -6,6 +6,7 @@ use gorphan_model::{GoroutineId, Snapshot};
 
 use crate::frozen::Copier;
 use crate::goroutine::{Goroutine, Machine};
+use crate::heap::prove::Outcome;
 use crate::image::pclntab::{Code, Table, Work};
 use crate::layout::{self, Layout};
 use crate::memory::word_at;
@@ -190,7 +191,7 @@ impl Runtime {
     /// # Errors
     /// When the function table is damaged.
     pub fn snapshot(&self, frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
-        snapshot::build(self, frozen)
+        snapshot::build(self, frozen, &|_| Outcome::default())
     }
 
     pub(crate) fn code<'a>(&'a self, work: &'a Work) -> Result<Code<'a>, Error> {

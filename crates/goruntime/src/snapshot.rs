@@ -9,6 +9,7 @@ use gorphan_model::{
 };
 
 use crate::goroutine::{Goroutine, Machine};
+use crate::heap::prove::Outcome;
 use crate::image::pclntab::{Call, Work};
 use crate::labels::{self, Label};
 use crate::stack::{Cut, Physical, Unwinder};
@@ -50,10 +51,12 @@ struct Key {
     wait_reason: u8,
     durable: bool,
     cut: bool,
+    outcome: Outcome,
 }
 
 struct Builder<'a> {
     runtime: &'a Runtime,
+    outcome: &'a dyn Fn(Address) -> Outcome,
     frozen: &'a Frozen,
     unwinder: Unwinder<'a>,
     threads: HashMap<u64, Thread>,
@@ -66,7 +69,13 @@ struct Builder<'a> {
     problems_elided: u64,
 }
 
-pub(crate) fn build(runtime: &Runtime, frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
+/// Builds the snapshot of a copy. Goroutines of different outcomes, which are asked for by the address of their `g`, never
+/// share a sample.
+pub(crate) fn build(
+    runtime: &Runtime,
+    frozen: &Frozen,
+    outcome: &dyn Fn(Address) -> Outcome,
+) -> Result<(Snapshot, Details), Error> {
     let threads = frozen.threads.iter();
     let mut snapshot = Snapshot::new(Format::Memory, ProfileKind::Goroutine);
     snapshot.go_version = Some(runtime.image().go_version().to_owned());
@@ -74,6 +83,7 @@ pub(crate) fn build(runtime: &Runtime, frozen: &Frozen) -> Result<(Snapshot, Det
     let work = Work::new();
     let mut builder = Builder {
         runtime,
+        outcome,
         frozen,
         unwinder: Unwinder::new(runtime.code(&work)?, frozen.bias.0, runtime.minor),
         threads: threads.map(|thread| (thread.tid, *thread)).collect(),
@@ -205,6 +215,7 @@ impl<'a> Builder<'a> {
             wait_reason: reason,
             durable,
             cut,
+            outcome: (self.outcome)(one.address),
         };
         if let Some(known) = self.samples.get(&key) {
             return *known;

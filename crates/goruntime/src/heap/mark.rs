@@ -185,14 +185,20 @@ pub(super) fn awaited(heap: &impl Heap, which: Which) -> &[u64] {
 
 /// Marks all that can be reached, on so many threads. The result is the same for any number of them.
 pub(crate) fn mark(heap: &impl Heap, threads: usize) -> Marks {
-    let (watch, live) = Watch::new(heap);
+    mark_without(heap, None, threads)
+}
+
+/// As [`mark`], as if one goroutine were not there.
+pub(crate) fn mark_without(heap: &impl Heap, without: Option<Which>, threads: usize) -> Marks {
+    let (watch, mut live) = Watch::new(heap);
+    live.retain(|which| Some(*which) != without);
     let objects = Bits::new(heap.objects());
     let goroutines = Bits::new(heap.goroutines().len().try_into().unwrap_or(u32::MAX));
     live.iter().for_each(|which| {
         goroutines.add(which.0);
     });
     let wake = |which: Which, queue: &mut Queue<'_>| {
-        if goroutines.add(which.0) {
+        if Some(which) != without && goroutines.add(which.0) {
             queue.push_goroutine(which);
         }
     };

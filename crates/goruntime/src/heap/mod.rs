@@ -15,6 +15,7 @@ pub(crate) mod modules;
 mod naive;
 mod path;
 pub(crate) mod pointers;
+pub(crate) mod prove;
 mod retain;
 pub(crate) mod spans;
 #[cfg(test)]
