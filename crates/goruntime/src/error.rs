@@ -79,6 +79,9 @@ pub enum Error {
         /// [`crate::Limits::copied_bytes`].
         limit: u64,
     },
+    /// More objects than can be numbered.
+    #[error("the process has more than 4,294,967,295 objects on its heap: too many to follow")]
+    TooManyObjects,
     /// More goroutines than the limit.
     #[error("the process has {found} goroutines, more than the limit of {limit}")]
     TooMany {

@@ -6,6 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as gorphan_goruntime;
+
 mod error;
 mod frozen;
 mod goroutine;

@@ -181,7 +181,7 @@ impl Runtime {
         }
         copier.layer(stacks)?;
         if moment.depth == Depth::Proof {
-            heap::copy::copy(self, bias, &mut copier)?;
+            heap::copy::copy(self, bias, &mut copier, &pointers)?;
         }
         Ok(copier.finish(bias, pointers))
     }

@@ -6,17 +6,22 @@
 //!
 //! [`Heap`] is all that marking knows: the real one is read from a copy of a program, a toy one is drawn by hand in tests.
 
+mod arenas;
 mod bits;
 mod cause;
 pub(crate) mod copy;
 mod mark;
+mod masks;
 pub(crate) mod modules;
 #[cfg(test)]
 mod naive;
+mod pages;
 mod path;
 pub(crate) mod pointers;
 pub(crate) mod prove;
 mod retain;
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod shapes;
 pub(crate) mod spans;
 #[cfg(test)]
 mod toy;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::view::View;
 use crate::layout::heap::Module as Layout;
 use crate::memory::word_at;
 use crate::{Address, Memory, Unreadable};
@@ -32,6 +33,40 @@ pub(crate) struct Segment {
     pub(crate) mask: u64,
     /// How many of them there are; words beyond have none.
     pub(crate) bits: u64,
+}
+
+impl Segment {
+    /// Bytes of the bits.
+    pub(super) fn mask_bytes(&self) -> u64 {
+        self.bits.div_ceil(8)
+    }
+
+    /// Gives the address and the value of every word that is a pointer, null ones left out.
+    ///
+    /// # Errors
+    /// When the variables or the bits were not copied.
+    pub(super) fn scan(
+        &self,
+        view: &View<'_>,
+        visit: &mut impl FnMut(u64, u64),
+    ) -> Result<(), Unreadable> {
+        let slice = |at: u64, length: u64| {
+            let address = Address(at);
+            view.slice(at, length).ok_or(Unreadable { address, length })
+        };
+        let mask = slice(self.mask, self.mask_bytes())?;
+        let words = slice(self.addresses.start, self.bits * 8)?.chunks_exact(8);
+        for (index, word) in words.enumerate() {
+            let is_pointer = mask
+                .get(index / 8)
+                .is_some_and(|byte| byte >> (index % 8) & 1 == 1);
+            match word_at(word, 0).filter(|_| is_pointer) {
+                None | Some(0) => {}
+                Some(value) => visit(self.addresses.start + index as u64 * 8, value),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// All modules, the executable first.

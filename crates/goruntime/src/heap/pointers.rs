@@ -1,11 +1,28 @@
 //! Objects and what they point to.
+//!
+//! Facts: `runtime/mbitmap.go` in Go 1.19 (two bits for each word of an arena), 1.21 (one bit), and from 1.22 on
+//! (`mbitmap_allocheaders.go` there): one bit for each word at the end of a span of objects of up to 512 bytes, the type in front
+//! of larger ones, and in the span for those that are alone in it.
 
 use super::Object;
+use super::arenas::Arenas;
+use super::masks::{Mask, Masks};
 use super::modules::Modules;
-use super::spans::Spans;
+use super::spans::{Span, Spans};
 use super::types::Types;
 use super::view::View;
-use crate::{Error, Frozen, Runtime, Unreadable};
+use crate::image::GoVersion;
+use crate::memory::word_at;
+use crate::{Address, Error, Frozen, Runtime, Unreadable};
+
+/// Bytes of the largest objects with bits at the end of their span: `minSizeForMallocHeader` in `runtime/mbitmap.go`.
+const MAX_INLINE_BYTES: u64 = 512;
+/// Bytes of the smallest objects with mark bits there as well: `gcUsesSpanInlineMarkBits` in `runtime/mgcmark_greenteagc.go`.
+const MIN_MARKED_BYTES: u64 = 16;
+/// Bytes of those mark bits: `spanInlineMarkBits` in the same file.
+const MARK_BYTES: u64 = 128;
+/// Bytes of the type in front of an object.
+const HEADER_BYTES: u64 = 8;
 
 /// The runtime's own objects that marking passes by: what they point to is found in other ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +33,15 @@ pub(crate) enum Special {
     Sudog,
 }
 
+/// The type of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Typed {
+    /// The address of its type; more than one value of it may follow each other.
+    pub(crate) of: u64,
+    /// Bytes of the object before the first value.
+    pub(crate) skip: u64,
+}
+
 /// The heap of a copy. Everything is read-only, and may be used by several threads at once.
 #[derive(Debug)]
 pub(crate) struct Objects<'a> {
@@ -23,6 +49,16 @@ pub(crate) struct Objects<'a> {
     pub(crate) modules: Modules,
     pub(crate) spans: Spans<'a>,
     pub(crate) types: Types<'a>,
+    masks: Masks,
+    /// Up to Go 1.21.
+    arenas: Option<Arenas<'a>>,
+    minor: u32,
+    /// Whether spans of small objects end with mark bits.
+    has_marks: bool,
+    /// Bytes of the slots that sudogs lie in.
+    sudog_slot_bytes: u64,
+    /// One bit for each object, set for those that are a `runtime.g`.
+    goroutines: Vec<u64>,
 }
 
 impl<'a> Objects<'a> {
@@ -37,12 +73,28 @@ impl<'a> Objects<'a> {
             Error::Unreadable { what, error }
         })?;
         let view = View::new(runtime, frozen, &modules);
-        let types = Types::new(view.clone(), modules.clone());
+        let types = Types::new(view.clone(), modules.clone(), &heap.types);
+        let mut spans = Spans::read(runtime, frozen)?;
+        let mut goroutines = vec![0; (spans.objects() as usize).div_ceil(64)];
+        for address in &frozen.goroutines {
+            let object = spans.object(address.0);
+            if let Some(word) = object.and_then(|one| goroutines.get_mut(one.0 as usize / 64)) {
+                *word |= 1 << (object.map_or(0, |one| one.0) % 64);
+            }
+        }
+        let variable = runtime.variables.heap.ok_or_else(missing)?;
+        let variable = variable.wrapping_add(frozen.bias.0);
         Ok(Self {
-            spans: Spans::read(runtime, frozen)?,
             view,
             modules,
             types,
+            masks: Masks::new(),
+            arenas: Arenas::of(heap, variable, frozen, spans.all_mut()),
+            minor: runtime.minor,
+            has_marks: has_marks(runtime.image().go_version(), runtime.minor),
+            sudog_slot_bytes: u64::from(heap.waiting.sudog_bytes).next_multiple_of(16),
+            goroutines,
+            spans,
         })
     }
 
@@ -51,26 +103,80 @@ impl<'a> Objects<'a> {
     ///
     /// # Errors
     /// When its contents were not copied.
+    #[inline]
     pub(crate) fn scan(
         &self,
         object: Object,
         visit: &mut impl FnMut(u64, u64),
     ) -> Result<(), Unreadable> {
-        let _ = (object, visit);
-        Ok(())
+        if self.special(object).is_some() {
+            return Ok(());
+        }
+        self.scan_any(object, visit)
     }
 
     /// As [`Objects::scan`], [`Special`] objects as well: for a goroutine's own `g`.
     ///
     /// # Errors
     /// As [`Objects::scan`].
+    #[inline]
     pub(crate) fn scan_any(
         &self,
         object: Object,
         visit: &mut impl FnMut(u64, u64),
     ) -> Result<(), Unreadable> {
-        let _ = (object, visit);
+        let Some((span, slot)) = self.spans.slot(object).filter(|(span, _)| !span.is_plain) else {
+            return Ok(());
+        };
+        let words = Words::of(span, slot).ok_or_else(|| {
+            let extent = self.spans.extent(object);
+            Unreadable {
+                address: Address(extent.start),
+                length: extent.end - extent.start,
+            }
+        })?;
+        if let Some(arenas) = &self.arenas {
+            arenas.scan(span, slot, &words, visit);
+        } else if span.slot_bytes <= MAX_INLINE_BYTES && !span.is_user_arena {
+            self.scan_inline(span, slot, &words, visit);
+        } else {
+            let (of, skip) = header(span, &words);
+            let room = span.slot_bytes - skip;
+            match self.masks.get(&self.types, self.minor, of, room) {
+                Some(mask) => words.repeated(mask, skip / 8, visit),
+                None => words.all(skip / 8, visit),
+            }
+        }
         Ok(())
+    }
+
+    fn scan_inline(
+        &self,
+        span: &Span<'_>,
+        slot: u32,
+        words: &Words<'_>,
+        visit: &mut impl FnMut(u64, u64),
+    ) {
+        let bytes = span.pages.end - span.pages.start;
+        let has_marks = self.has_marks && span.slot_bytes >= MIN_MARKED_BYTES;
+        let end = bytes - if has_marks { MARK_BYTES } else { 0 };
+        let bits = end.checked_sub(bytes / 64).and_then(|start| {
+            let first = start + u64::from(slot) * span.slot_bytes / 64 / 8 * 8;
+            let shift = u64::from(slot) * span.slot_bytes / 8 % 64;
+            let low = word_at(span.contents?, first)? >> shift;
+            let count = span.slot_bytes / 8;
+            let over = shift + count > 64;
+            let high = if over {
+                word_at(span.contents?, first + 8)? << (64 - shift)
+            } else {
+                0
+            };
+            Some((low | high) & (u64::MAX >> (64 - count)))
+        });
+        match bits {
+            Some(bits) => words.with_bits(0, bits, visit),
+            None => words.all(0, visit),
+        }
     }
 
     /// Gives the address and the value of every word of the modules' variables that may be a pointer, null ones left out.
@@ -81,19 +187,145 @@ impl<'a> Objects<'a> {
         &self,
         visit: &mut impl FnMut(u64, u64),
     ) -> Result<(), Unreadable> {
-        let _ = visit;
+        for segment in self.modules.all().iter().flat_map(|one| &one.segments) {
+            segment.scan(&self.view, visit)?;
+        }
         Ok(())
     }
 
     /// Whether it is one of the runtime's own that marking passes by.
+    #[inline]
     pub(crate) fn special(&self, object: Object) -> Option<Special> {
-        let _ = object;
-        None
+        if self.is_goroutine(object) {
+            return Some(Special::Goroutine);
+        }
+        let (span, slot) = self.spans.slot(object)?;
+        if span.slot_bytes != self.sudog_slot_bytes || span.is_plain {
+            return None;
+        }
+        // A sudog's first word is its goroutine.
+        let start = u64::from(slot) * span.slot_bytes;
+        let of = self.spans.object(word_at(span.contents?, start)?)?;
+        self.is_goroutine(of).then_some(Special::Sudog)
     }
 
-    /// The address of an object's type and how often it is repeated at most, where object or span say it.
-    pub(crate) fn type_of(&self, object: Object) -> Option<u64> {
-        let _ = object;
-        None
+    #[inline]
+    fn is_goroutine(&self, object: Object) -> bool {
+        let word = self.goroutines.get(object.0 as usize / 64);
+        word.is_some_and(|word| word >> (object.0 % 64) & 1 == 1)
+    }
+
+    /// The type of an object, where the object or its span say it: from Go 1.22 those of more than 512 bytes with pointers.
+    pub(crate) fn type_of(&self, object: Object) -> Option<Typed> {
+        let (span, slot) = self.spans.slot(object)?;
+        let is_told = self.arenas.is_none()
+            && !span.is_plain
+            && !span.is_user_arena
+            && span.slot_bytes > MAX_INLINE_BYTES;
+        let words = Words::of(span, slot).filter(|_| is_told)?;
+        let (of, skip) = header(span, &words);
+        let one = self.types.get(of)?;
+        let is_possible = one.size > 0 && one.size <= span.slot_bytes && one.pointer_bytes > 0;
+        // One that the allocator made for the pointers alone has no name and no parts.
+        let is_real = self.modules.with_type(of).is_some() || self.spans.object(of).is_some();
+        (is_possible && is_real).then_some(Typed { of, skip })
+    }
+
+    /// The field at an offset of an object whose type is known: `conns`, `[3].next`. Empty where the type has no parts.
+    pub(crate) fn field(&self, object: Object, offset: u64) -> Option<String> {
+        let typed = self.type_of(object)?;
+        let offset = offset.checked_sub(typed.skip)?;
+        let bytes = self.types.get(typed.of)?.size;
+        let (span, _) = self.spans.slot(object)?;
+        let path = self.types.path(typed.of, offset % bytes)?;
+        // With room for two it is the memory of a slice, or an array.
+        if span.slot_bytes - typed.skip < 2 * bytes {
+            return Some(path);
+        }
+        let dot = if path.is_empty() || path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
+        Some(format!("[{}]{dot}{path}", offset / bytes))
+    }
+}
+
+/// Whether the collector of this version keeps mark bits in spans: from Go 1.26, and in 1.25 if asked for.
+fn has_marks(version: &str, minor: u32) -> bool {
+    let experiments = version.split_once("X:").map_or("", |(_, list)| list);
+    let has = |name: &str| experiments.split([',', ' ']).any(|one| one == name);
+    match GoVersion::parse(version) {
+        Some(_) if minor <= 25 => minor == 25 && has("greenteagc"),
+        _ => !has("nogreenteagc"),
+    }
+}
+
+/// The address of a large object's type, and how many bytes of the object come before what it describes.
+fn header(span: &Span<'_>, words: &Words<'_>) -> (u64, u64) {
+    if span.size_class == 0 {
+        return (span.large_type, 0);
+    }
+    (words.get(0).unwrap_or_default(), HEADER_BYTES)
+}
+
+/// The words of one object.
+pub(super) struct Words<'a>(&'a [u8]);
+
+impl<'a> Words<'a> {
+    /// `None` if they were not copied.
+    #[inline]
+    fn of(span: &Span<'a>, slot: u32) -> Option<Self> {
+        let start = usize::try_from(u64::from(slot) * span.slot_bytes).ok()?;
+        let length = usize::try_from(span.slot_bytes).ok()?;
+        let bytes = span.contents?.get(start..start.checked_add(length)?)?;
+        Some(Self(bytes))
+    }
+
+    #[inline]
+    pub(super) fn get(&self, index: u64) -> Option<u64> {
+        word_at(self.0, index * 8)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.len() as u64 / 8
+    }
+
+    #[inline]
+    fn give(&self, index: u64, visit: &mut impl FnMut(u64, u64)) {
+        match self.get(index) {
+            None | Some(0) => {}
+            Some(value) => visit(index * 8, value),
+        }
+    }
+
+    /// Gives all from an index on.
+    pub(super) fn all(&self, from: u64, visit: &mut impl FnMut(u64, u64)) {
+        for index in from..self.count() {
+            self.give(index, visit);
+        }
+    }
+
+    /// Gives those whose bits are set, the lowest being of the word at an index.
+    #[inline]
+    pub(super) fn with_bits(&self, first: u64, mut bits: u64, visit: &mut impl FnMut(u64, u64)) {
+        while bits != 0 {
+            self.give(first + u64::from(bits.trailing_zeros()), visit);
+            bits &= bits - 1;
+        }
+    }
+
+    /// Gives those of a type's values that follow each other.
+    fn repeated(&self, mask: &Mask, from: u64, visit: &mut impl FnMut(u64, u64)) {
+        if mask.is_full {
+            return self.all(from, visit);
+        }
+        let mut start = from;
+        while start < self.count() {
+            for (bits, index) in mask.bits.iter().zip((start..).step_by(64)) {
+                self.with_bits(index, *bits, visit);
+            }
+            start += mask.words;
+        }
     }
 }

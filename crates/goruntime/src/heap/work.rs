@@ -325,7 +325,7 @@ mod tests {
                 assert!(scanned.add(object.0), "{object:?} twice");
                 assert!(queue.list.objects.capacity() <= 4 * LISTED_OBJECTS);
             });
-            assert_eq!(scanned.count(0..objects), objects.into());
+            assert_eq!(scanned.count(0..objects), u64::from(objects));
         }
     }
 

@@ -13,13 +13,26 @@ pub(crate) struct Heap {
     pub(crate) all_spans: u32,
     /// `mheap.arenas`, a pointer to the table of arenas.
     pub(crate) arenas: u32,
+    /// `mheap.sweepgen`.
+    pub(crate) sweep: u32,
     pub(crate) span: Span,
     /// Up to Go 1.21 arenas say which words are pointers, for all that lies in them.
     pub(crate) bitmap: Option<Bitmap>,
     pub(crate) module: Module,
     pub(crate) types: Types,
     pub(crate) channel: Channel,
-    /// Bytes of a `runtime.sudog`.
+    pub(crate) waiting: Waiting,
+}
+
+/// Offsets that lead from a goroutine to the channels it waits for, and the size of a `runtime.sudog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// `g.waiting`.
+    pub(crate) first: u32,
+    /// `sudog.waitlink`.
+    pub(crate) next: u32,
+    /// `sudog.c`.
+    pub(crate) channel: u32,
     pub(crate) sudog_bytes: u32,
 }
 
@@ -39,6 +52,8 @@ pub(crate) struct Span {
     pub(crate) state: u32,
     pub(crate) limit: u32,
     pub(crate) specials: u32,
+    /// `sweepgen`.
+    pub(crate) sweep: u32,
     /// From Go 1.21.
     pub(crate) pinned: Option<u32>,
     /// From Go 1.22.
@@ -50,10 +65,9 @@ pub(crate) struct Span {
 /// Offsets in `runtime.heapArena`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bitmap {
-    /// `bitmap`: from Go 1.20 one bit for a word; before, bytes of 4 words with their pointer bits low and their scan bits high.
     pub(crate) bits: u32,
-    /// `noMorePtrs`, from Go 1.20.
-    pub(crate) no_more: Option<u32>,
+    /// From Go 1.20 a word has one bit. Before, a byte has 4 words: their pointer bits low, their scan bits high.
+    pub(crate) is_flat: bool,
 }
 
 /// Offsets in `runtime.moduledata`, and the bytes up to the last of them.
@@ -129,6 +143,7 @@ pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>) -> Option<Heap> {
         state: need("runtime.mspan.state")?,
         limit: need("runtime.mspan.limit")?,
         specials: need("runtime.mspan.specials")?,
+        sweep: need("runtime.mspan.sweepgen")?,
         pinned: need("runtime.mspan.pinnerBits"),
         large_type,
         is_user_arena: need("runtime.mspan.isUserArenaChunk"),
@@ -137,7 +152,7 @@ pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>) -> Option<Heap> {
         Some(_) => None,
         None => Some(Bitmap {
             bits: need("runtime.heapArena.bitmap")?,
-            no_more: need("runtime.heapArena.noMorePtrs"),
+            is_flat: need("runtime.heapArena.noMorePtrs").is_some(),
         }),
     };
     let types = Types {
@@ -152,12 +167,20 @@ pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>) -> Option<Heap> {
     Some(Heap {
         all_spans: need("runtime.mheap.allspans")?,
         arenas: need("runtime.mheap.arenas")?,
+        sweep: need("runtime.mheap.sweepgen")?,
         span,
         bitmap,
         module: module(&need)?,
         types,
         channel: channel(&need)?,
-        sudog_bytes: need("runtime.sudog")?,
+        waiting: Waiting {
+            first: need("runtime.g.waiting")?,
+            next: need("runtime.sudog.waitlink")?,
+            // From Go 1.26 the second of two words is there whether the collector may see it or not.
+            channel: need("runtime.sudog.c")?
+                + need("runtime.maybeTraceablePtr.vu").unwrap_or_default(),
+            sudog_bytes: need("runtime.sudog")?,
+        },
     })
 }
 

@@ -33,7 +33,10 @@ pub(crate) fn build(name: &str, mode: &str, arguments: &[&str]) -> PathBuf {
 /// Builds a program of a module.
 pub(crate) fn build_in(module: &str, name: &str, mode: &str, arguments: &[&str]) -> PathBuf {
     let cgo = arguments.contains(&"-race") || mode.starts_with("cgo");
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(mode).join(name);
+    // Tests within the crate are told of no folder of their own.
+    let folder = option_env!("CARGO_TARGET_TMPDIR");
+    let folder = folder.unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp"));
+    let out = Path::new(folder).join(mode).join(name);
     let built = Command::new(go())
         .args(["build", "-trimpath", "-o"])
         .arg(&out)
