@@ -1,6 +1,6 @@
 //! Finding codes: stable, never reused. `gorphan explain CODE` prints what stands here.
 
-use crate::Operation;
+use crate::{Group, Operation};
 
 /// What a code means, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,11 @@ pub const CODES: &[Code] = &[
     code("GR1017", "ready to run", include_str!("code/GR1017.md")),
     code("GR1018", "any other state", include_str!("code/GR1018.md")),
     code(
+        "GR1019",
+        "suspended in an iterator",
+        include_str!("code/GR1019.md"),
+    ),
+    code(
         "GR1101",
         "the live heap grows",
         include_str!("code/GR1101.md"),
@@ -101,6 +106,9 @@ pub const CODES: &[Code] = &[
 pub const HEAP_GROWS: &str = "GR1101";
 /// The code of goroutine stacks that grow from collection to collection.
 pub const STACKS_GROW: &str = "GR1102";
+
+/// The code of goroutines that `iter.Pull` suspended and nobody resumes or stops.
+pub const SUSPENDED: &str = "GR1019";
 
 /// The code of findings about goroutines blocked in `operation`.
 pub fn for_operation(operation: Operation) -> &'static str {
@@ -123,6 +131,15 @@ pub fn for_operation(operation: Operation) -> &'static str {
         Operation::Running => "GR1016",
         Operation::Runnable => "GR1017",
         Operation::Other => "GR1018",
+    }
+}
+
+/// The code of findings about a group: its operation's, but for iterators, which are no operation of their own.
+pub fn for_group(group: &Group) -> &'static str {
+    if group.is_iterator() {
+        SUSPENDED
+    } else {
+        for_operation(group.site.operation)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Operation;
+use crate::{Operation, Proof};
 
 /// How sure gorphan is, ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -60,6 +60,13 @@ pub enum Evidence {
         /// How many goroutines it reported.
         count: u64,
     },
+    /// What reading the program's memory proved. A group has one entry for each result that its goroutines have.
+    Proof {
+        /// How many goroutines have this result.
+        count: u64,
+        /// That of one of them.
+        proof: Arc<Proof>,
+    },
 }
 
 impl Evidence {
@@ -69,7 +76,22 @@ impl Evidence {
             Self::Threshold { .. } => "threshold",
             Self::Growth { .. } => "growth",
             Self::RuntimeReported { .. } => "runtime_reported",
+            Self::Proof { .. } => "proof",
         }
+    }
+
+    /// Goroutines that it says are leaked for certain.
+    pub fn leaked(&self) -> u64 {
+        match self {
+            Self::RuntimeReported { count } => *count,
+            Self::Proof { count, proof } if matches!(**proof, Proof::Unreachable(_)) => *count,
+            Self::Proof { .. } | Self::Threshold { .. } | Self::Growth { .. } => 0,
+        }
+    }
+
+    /// Whether it speaks for a leak. That something is still reachable, or was not decided, does not.
+    pub fn accuses(&self) -> bool {
+        !matches!(self, Self::Proof { .. }) || self.leaked() > 0
     }
 }
 

@@ -51,6 +51,13 @@ pub struct Awaited {
     pub waiters: u64,
 }
 
+impl fmt::Display for Awaited {
+    /// As `chan int (cap 0) at 0xc000012345`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:#x}", self.description, self.address)
+    }
+}
+
 /// One link of a chain of waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blame {
@@ -58,6 +65,13 @@ pub struct Blame {
     pub goroutine: GoroutineId,
     /// Why it is to blame, to follow its number: `holds the lock`, `has the channel on its stack`.
     pub why: String,
+}
+
+impl fmt::Display for Blame {
+    /// As `goroutine 12 holds the lock`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "goroutine {} {}", self.goroutine, self.why)
+    }
 }
 
 /// One step of a way from a root to an object.

@@ -76,7 +76,7 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{check, sample_quiet, sample_report};
+    use crate::testing::{check, sample_proof, sample_quiet, sample_report};
     use crate::{Format, Style};
 
     #[test]
@@ -90,6 +90,8 @@ mod tests {
         assert_eq!(text.lines().count(), sample.findings.len());
         insta::assert_snapshot!("inspect", text);
         insta::assert_snapshot!("diff", check(&sample.diff(), Format::Github, &style));
+        let proof = check(&sample_proof().inspect(), Format::Github, &style);
+        insta::assert_snapshot!("proof", proof);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod json;
 mod markdown;
 mod place;
 mod pprof;
+mod proof;
 mod sarif;
 mod terminal;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use gorphan_model::{Finding, Frame, Group, Problem};
 
 use crate::clean::clean;
 use crate::place::{place, short_place};
-use crate::{DiffReport, Document, Error, GcTraceReport, Report, Style, TargetInfo, words};
+use crate::{DiffReport, Document, Error, GcTraceReport, Report, Style, TargetInfo, proof, words};
 
 /// Findings with details: a comment on GitHub may have 65,536 characters.
 const MAX_DETAILS: usize = 10;
@@ -50,6 +50,12 @@ fn inspect(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Resul
         words::profile(snapshot.profile),
         snapshot.format.as_str()
     )?;
+    for told in proof::summary(snapshot)
+        .into_iter()
+        .chain(proof::holdings(snapshot))
+    {
+        writeln!(out, "{}\n", text(&told))?;
+    }
     findings(report.findings, style, out)?;
     details(report.findings, report.groups.iter().collect(), style, out)?;
     let others = report
@@ -152,7 +158,11 @@ fn facts(finding: &Finding, group: Option<&Group>) -> Vec<(&'static str, String)
         ));
     }
     for evidence in &finding.evidence {
-        facts.push(("evidence", words::evidence(evidence)));
+        let told = proof::facts(evidence, group.map_or(finding.count, |group| group.count));
+        if told.is_empty() {
+            facts.push(("evidence", words::evidence(evidence)));
+        }
+        facts.extend(told.into_iter().map(|one| (one.name, one.lines.join("; "))));
     }
     if let Some(waits) = group.and_then(|group| words::waits(group.waits.as_ref())) {
         facts.push(("waiting", waits));
@@ -161,8 +171,15 @@ fn facts(finding: &Finding, group: Option<&Group>) -> Vec<(&'static str, String)
     if !labels.is_empty() {
         facts.push(("labels", labels));
     }
-    if let Some(bytes) = finding.retained_bytes {
-        facts.push(("retained", words::bytes(bytes)));
+    match (
+        group.and_then(|group| group.retained.as_ref()),
+        finding.retained_bytes,
+    ) {
+        (Some(retained), Some(_)) => {
+            facts.push(("retained", proof::retained(retained).join("; ")));
+        }
+        (None, Some(bytes)) => facts.push(("retained", words::bytes(bytes))),
+        (_, None) => {}
     }
     facts
 }
@@ -380,7 +397,7 @@ fn longest_run(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::Format;
-    use crate::testing::{check, sample_quiet, sample_report};
+    use crate::testing::{check, sample_proof, sample_quiet, sample_report};
 
     fn markdown(document: &Document<'_>) -> String {
         let style = Style {
@@ -397,6 +414,7 @@ mod tests {
         insta::assert_snapshot!("diff", markdown(&sample.diff()));
         insta::assert_snapshot!("gctrace", markdown(&sample.gctrace()));
         insta::assert_snapshot!("quiet", markdown(&sample_quiet().inspect()));
+        insta::assert_snapshot!("proof", markdown(&sample_proof().inspect()));
     }
 
     #[test]

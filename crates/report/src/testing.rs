@@ -15,6 +15,10 @@ use gorphan_model::{
 use crate::clean::acts;
 use crate::{DiffReport, Document, GcTraceReport, Report, Style, TargetInfo};
 
+mod proof;
+
+pub(crate) use proof::sample_proof;
+
 /// A function name that attacks terminals, HTML, Markdown tables, workflow commands and eyes at once.
 pub(crate) const HOSTILE: &str =
     "evil.\x1b[31m<script>alert(\"x\")</script>|`tick`\n::error::%0A\u{202e}gnp.exe";

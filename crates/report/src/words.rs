@@ -103,6 +103,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
                 count_of(*count, "goroutine")
             )
         }
+        Evidence::Proof { count, proof } => crate::proof::sentence(*count, proof),
     }
 }
 
@@ -167,13 +168,13 @@ pub(crate) fn group_of<'g>(
     };
     let mut groups = groups.filter(here);
     let first = groups.next()?;
-    if first.count == finding.count {
+    if first.found() == finding.count {
         return Some(first);
     }
     // Grouped by something finer than the site, several groups share it.
     Some(
         groups
-            .find(|group| group.count == finding.count)
+            .find(|group| group.found() == finding.count)
             .unwrap_or(first),
     )
 }
@@ -191,7 +192,7 @@ pub(crate) fn problem(problem: &Problem) -> String {
 /// Whether a group is told as a finding.
 pub(crate) fn is_finding(group: &Group, findings: &[Finding]) -> bool {
     let about = |finding: &Finding| {
-        finding.count == group.count && group_of(finding, std::iter::once(group)).is_some()
+        finding.count == group.found() && group_of(finding, std::iter::once(group)).is_some()
     };
     group.dismissed.is_none() && findings.iter().any(about)
 }

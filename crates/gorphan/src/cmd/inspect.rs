@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use gorphan_capture::Capture;
-use gorphan_model::group::group;
+use gorphan_model::group::{self, group};
 use gorphan_model::query::{GroupBy, Sort};
 use gorphan_model::verdict::judge;
-use gorphan_model::{Finding, Group, Problem, Site, Snapshot};
+use gorphan_model::{Evidence, Finding, Group, Problem, Site, Snapshot, Verdict};
 use gorphan_report::{Document, Report};
 
 use super::Outcome;
@@ -154,14 +154,34 @@ fn view(shown: &Snapshot, judged: &[Group], query: &QueryArgs) -> Vec<Group> {
             .filter_map(|sample| *site_of_sample.get(*sample)?)
             .max_by_key(|site| (site.verdict, site.dismissed.is_some()));
         if let Some(site) = worst {
-            group.verdict = site.verdict;
-            group.evidence = site.evidence.clone();
-            group.dismissed = site.dismissed.clone();
-            group.pattern = site.pattern;
+            adopt(group, site);
         }
     }
     Sort::from(query.sort).apply(&mut groups);
     groups
+}
+
+/// Gives a group what was judged of its site. What was proven is known of each goroutine, so there the group's own counts:
+/// part of a leaking site may be well.
+fn adopt(group: &mut Group, site: &Group) {
+    group.dismissed = site.dismissed.clone();
+    group.pattern = site.pattern;
+    let of_site = site.evidence.iter();
+    let others = of_site.filter(|one| !matches!(one, Evidence::Proof { .. }));
+    let proven = group.proven.iter().map(group::Outcome::evidence);
+    group.evidence = others.cloned().chain(proven).collect();
+    let is_leaked = group.evidence.iter().any(|one| one.leaked() > 0);
+    let is_accused = group.evidence.iter().any(Evidence::accuses);
+    group.verdict = match site.verdict {
+        Verdict::Leak if is_leaked => Verdict::Leak,
+        Verdict::Leak if is_accused => Verdict::Suspect,
+        Verdict::Leak => Verdict::Normal,
+        verdict => verdict,
+    };
+    if group.verdict == Verdict::Normal && !is_accused {
+        group.dismissed = None;
+        group.pattern = None;
+    }
 }
 
 /// Whether a finding is about the site of a group.
@@ -170,4 +190,111 @@ fn is_of(finding: &Finding, group: &Group) -> bool {
         && finding.place.function == group.site.function
         && finding.place.file == group.site.file
         && finding.place.line == group.site.line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use clap::Parser;
+    use gorphan_model::proof::{Retained, Retention, Unreachable};
+    use gorphan_model::{
+        Format, Frame, Identities, Labels, ProfileKind, Proof, Sample, Stack, State, WaitReason,
+    };
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    /// `count` goroutines in a select of `main.run`, called by `caller`.
+    fn sample(caller: &str, count: u64, proof: Proof) -> Sample {
+        let frames = ["main.run", caller].map(|name| Frame::new(name, "main.go", 7));
+        Sample {
+            stack: Arc::new(Stack {
+                frames: frames.into_iter().collect(),
+                ..Stack::default()
+            }),
+            state: Some(State::Waiting(WaitReason::Select)),
+            count,
+            leaked: 0,
+            durable: false,
+            locked_to_thread: None,
+            labels: Labels::default(),
+            waits: None,
+            identities: Identities::default(),
+            proof: Some(Arc::new(proof)),
+        }
+    }
+
+    /// One site of which the goroutines that `main.f` called are leaked, those that `main.g` called are not.
+    fn snapshot() -> Snapshot {
+        let mut snapshot = Snapshot::new(Format::Memory, ProfileKind::Goroutine);
+        snapshot.samples = vec![
+            sample("main.f", 2, Proof::Unreachable(Unreachable::default())),
+            sample("main.g", 5, Proof::Reachable(Vec::new())),
+        ];
+        snapshot.retention = Some(Box::new(Retention {
+            sites: vec![Retained {
+                goroutines: 2,
+                stack_bytes: 4096,
+                ..Retained::default()
+            }],
+            ..Retention::default()
+        }));
+        snapshot
+    }
+
+    /// One line a group: count, verdict, evidence, retained bytes.
+    fn check(shown: &Snapshot, arguments: &[&str], expected: &[&str]) {
+        let all = snapshot();
+        let mut judged = group(&all, GroupBy::Site);
+        judge(
+            &all,
+            &mut judged,
+            &gorphan_model::verdict::Policy::default(),
+        );
+        let cli = ["gorphan", "inspect", "x"].iter().chain(arguments);
+        let Command::Inspect(args) = Cli::parse_from(cli).command else {
+            panic!("it is inspect");
+        };
+        let groups = view(shown, &judged, &args.query);
+        let lines = groups.iter().map(|group| {
+            let evidence = group.evidence.iter().map(|one| match one {
+                Evidence::Proof { count, proof } => format!("{count} {}", proof.result()),
+                other => other.kind().to_owned(),
+            });
+            format!(
+                "{} {}: {} ({:?})",
+                group.count,
+                group.verdict.as_str(),
+                evidence.collect::<Vec<_>>().join(", "),
+                group.retained_bytes
+            )
+        });
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_view_calls_only_those_leaked_that_are() {
+        check(
+            &snapshot(),
+            &[],
+            &["7 leak: 2 unreachable, 5 reachable (Some(4096))"],
+        );
+        check(
+            &snapshot(),
+            &["--group-by", "stack"],
+            &[
+                "2 leak: 2 unreachable (Some(4096))",
+                "5 normal: 5 reachable (None)",
+            ],
+        );
+        // A query for some of them: what one of two holds is not known.
+        let mut one = snapshot();
+        one.samples.pop();
+        one.samples[0].count = 1;
+        check(&one, &[], &["1 leak: 1 unreachable (None)"]);
+        let mut well = snapshot();
+        well.samples.remove(0);
+        check(&well, &[], &["5 normal: 5 reachable (None)"]);
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 pub use series::{SiteSeries, series};
 
-use crate::group::group;
+use crate::group::{Outcome, group};
 use crate::query::GroupBy;
 use crate::verdict::{self, Policy};
 use crate::{
@@ -202,18 +202,11 @@ fn change(
             stayed: identity.as_ref().map(|identity| identity.stayed),
         });
     }
-    let reported = change != Change::Gone && group.leaked > 0;
-    if reported
-        && !group
-            .evidence
-            .iter()
-            .any(|known| matches!(known, Evidence::RuntimeReported { .. }))
-    {
-        group.evidence.push(Evidence::RuntimeReported {
-            count: group.leaked,
-        });
+    let is_certain = change != Change::Gone && (group.leaked > 0 || group.unreachable() > 0);
+    if change != Change::Gone {
+        certain(&mut group);
     }
-    let verdict = match (&group.dismissed, change, reported) {
+    let verdict = match (&group.dismissed, change, is_certain) {
         (Some(_), ..) | (_, Change::Gone, _) => Verdict::Normal,
         (None, _, true) => Verdict::Leak,
         (None, ..) => group.verdict.max(growth),
@@ -227,6 +220,20 @@ fn change(
         moved_from,
         group,
         verdict,
+    }
+}
+
+/// Adds what the runtime reported and what was proven, where it is not told yet.
+pub(super) fn certain(group: &mut Group) {
+    let told = |group: &Group, kind: &str| group.evidence.iter().any(|one| one.kind() == kind);
+    if group.leaked > 0 && !told(group, "runtime_reported") {
+        group.evidence.push(Evidence::RuntimeReported {
+            count: group.leaked,
+        });
+    }
+    if !told(group, "proof") {
+        let proven: Vec<Evidence> = group.proven.iter().map(Outcome::evidence).collect();
+        group.evidence.extend(proven);
     }
 }
 

@@ -95,11 +95,11 @@ fn judge(site: &mut SiteSeries) {
             site.verdict = Verdict::Growing;
         }
     }
-    if site.group.leaked > 0 && site.counts.last().is_some_and(|last| *last > 0) {
-        site.group.evidence.push(Evidence::RuntimeReported {
-            count: site.group.leaked,
-        });
-        site.verdict = Verdict::Leak;
+    if site.counts.last().is_some_and(|last| *last > 0) {
+        super::certain(&mut site.group);
+        if site.group.leaked > 0 || site.group.unreachable() > 0 {
+            site.verdict = Verdict::Leak;
+        }
     }
     site.group.verdict = site.verdict;
 }

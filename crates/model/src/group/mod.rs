@@ -11,14 +11,14 @@ use crate::symbol;
 use crate::verdict::Dismissal;
 use crate::{
     Evidence, Frame, GoroutineId, Identities, Labels, Operation, Pattern, Snapshot, Stack, State,
-    Verdict, Waits,
+    Verdict, WaitReason, Waits,
 };
 
 mod proven;
 
 use proven::{Holdings, Outcomes};
 
-pub use proven::Outcome;
+pub use proven::{Outcome, outcomes};
 
 /// Where goroutines are blocked: the operation and the first frame outside the runtime and sync packages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +84,18 @@ impl Group {
         let leaked = |one: &&Outcome| matches!(*one.proof, crate::Proof::Unreachable(_));
         let leaked = self.proven.iter().find(leaked);
         leaked.map_or(0, |one| one.count)
+    }
+
+    /// Suspended by `iter.Pull`, which is no operation of its own.
+    pub fn is_iterator(&self) -> bool {
+        self.site.operation == Operation::Other
+            && self.state == Some(State::Waiting(WaitReason::Coroutine))
+    }
+
+    /// Goroutines that a finding about it counts: where some are leaked for certain those, else all.
+    pub fn found(&self) -> u64 {
+        let leaked = self.evidence.iter().map(Evidence::leaked).max();
+        leaked.filter(|count| *count > 0).unwrap_or(self.count)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::operation::classify;
 use crate::proof::{Retained, Retention};
 use crate::verdict::is_main;
-use crate::{Operation, Proof, Sample};
+use crate::{Evidence, Operation, Proof, Sample, Snapshot};
 
 /// One of the three results of a proof, for the goroutines of a group that have it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,16 @@ pub struct Outcome {
     pub count: u64,
     /// That of one of them: of the sample with the most goroutines.
     pub proof: Arc<Proof>,
+}
+
+impl Outcome {
+    /// As evidence.
+    pub fn evidence(&self) -> Evidence {
+        Evidence::Proof {
+            count: self.count,
+            proof: Arc::clone(&self.proof),
+        }
+    }
 }
 
 /// The results of a group: at most one each of unreachable, reachable and inconclusive, in this order.
@@ -46,6 +56,15 @@ impl Outcomes {
     pub(super) fn list(self) -> Vec<Outcome> {
         self.0.into_iter().flatten().collect()
     }
+}
+
+/// What was proven of all goroutines of a snapshot, as [`crate::Group::proven`] tells it of a group's.
+pub fn outcomes(snapshot: &Snapshot) -> Vec<Outcome> {
+    let mut outcomes = Outcomes::default();
+    for sample in &snapshot.samples {
+        outcomes.add(sample);
+    }
+    outcomes.list()
 }
 
 /// Whether goroutines that nothing can wake are leaked. The main goroutine is not when it merely keeps the program alive: it

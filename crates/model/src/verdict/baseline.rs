@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::{Dismissal, DismissedBy};
-use crate::{Group, symbol};
+use crate::{Evidence, Group, symbol};
 
 /// Sites that are known, with how many goroutines each may have.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,7 +45,9 @@ impl Baseline {
         let mut counts: HashMap<KnownSite, u64> = HashMap::new();
         for group in groups {
             let by = group.dismissed.as_ref().map(|dismissal| dismissal.by);
-            if group.evidence.is_empty() || !matches!(by, None | Some(DismissedBy::Baseline)) {
+            if !group.evidence.iter().any(Evidence::accuses)
+                || !matches!(by, None | Some(DismissedBy::Baseline))
+            {
                 continue;
             }
             let slot = counts.entry(fingerprint(group)).or_default();

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
-use crate::{Group, Operation, Sample, Snapshot, Stack, operation, symbol};
+use crate::{GoroutineId, Group, Operation, Sample, Snapshot, Stack, operation, symbol};
 
 /// A snapshot with the look-ups that the rules share. Each is built when a rule first asks.
 pub(super) struct Census<'a> {
@@ -108,6 +108,12 @@ impl<'a> Census<'a> {
             }
             by_id
         })
+    }
+
+    /// The sample of a goroutine by number.
+    pub(super) fn sample_of(&self, goroutine: GoroutineId) -> Option<&'a Sample> {
+        let index = self.samples_by_id().get(&goroutine.0)?;
+        self.snapshot.samples.get(*index)
     }
 
     /// (goroutine, package of the `go` statement) that started something which is not waiting for another goroutine.

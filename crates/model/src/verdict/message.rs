@@ -1,43 +1,55 @@
 //! The sentences of a finding: who waits where for what, how many, how long, started by whom, and why nobody may come.
 
 use crate::verdict::facts::{Census, Starters};
-use crate::{Evidence, Group, Operation, Verdict};
+use crate::verdict::proof;
+use crate::{Evidence, Group, Operation};
 
 /// One to three sentences, without advice.
 pub(super) fn message(census: &Census<'_>, group: &Group) -> String {
-    let leaked = group.evidence.iter().find_map(|evidence| match evidence {
-        Evidence::RuntimeReported { count } => Some(*count),
-        _ => None,
-    });
-    let mut text = what(group, leaked.unwrap_or(group.count));
-    text.push_str(&age(group));
+    let mut text = what(group, group.found());
+    // How long is known of all of them together.
+    if group.found() == group.count {
+        text.push_str(&age(group));
+    }
     text.push_str(&origin(group));
-    text.push_str(&why(census, group, leaked));
+    text.push_str(&why(census, group));
     text
 }
 
-/// "1,248 goroutines are blocked in a channel send at main.f.func1 (main.go:41)".
+/// "1,248 goroutines are blocked in a channel send at main.f.func1 (main.go:41)", "12 of the 40 goroutines blocked ... are
+/// leaked".
 fn what(group: &Group, count: u64) -> String {
-    let doing = doing(group.site.operation);
-    let subject = if count == 1 {
-        "1 goroutine is".to_owned()
-    } else {
-        format!("{} goroutines are", grouped(count))
-    };
-    format!("{subject} {doing} {}", place(group))
-}
-
-fn place(group: &Group) -> String {
     let site = &group.site;
-    let file = site.file.rsplit(['/', '\\']).next().unwrap_or_default();
-    match (file.is_empty(), site.line) {
-        (true, _) => site.function.to_string(),
-        (false, 0) => format!("{} ({file})", site.function),
-        (false, line) => format!("{} ({file}:{line})", site.function),
+    let doing = if group.is_iterator() {
+        "suspended in an iterator at"
+    } else {
+        doing(site.operation)
+    };
+    let place = place(&site.function, &site.file, site.line);
+    match (count, group.count) {
+        (1, 1) => format!("1 goroutine is {doing} {place}"),
+        (count, all) if count >= all => {
+            format!("{} goroutines are {doing} {place}", grouped(count))
+        }
+        (count, all) => {
+            let verb = if count == 1 { "is" } else { "are" };
+            let (count, all) = (grouped(count), grouped(all));
+            format!("{count} of the {all} goroutines {doing} {place} {verb} leaked")
+        }
     }
 }
 
-fn doing(operation: Operation) -> &'static str {
+pub(super) fn place(function: &str, file: &str, line: u32) -> String {
+    let file = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    match (file.is_empty(), line) {
+        (true, _) => function.to_owned(),
+        (false, 0) => format!("{function} ({file})"),
+        (false, line) => format!("{function} ({file}:{line})"),
+    }
+}
+
+/// What goroutines in an operation do, to precede a place.
+pub(super) fn doing(operation: Operation) -> &'static str {
     match operation {
         Operation::ChanSend => "blocked in a channel send at",
         Operation::ChanReceive => "blocked in a channel receive at",
@@ -82,8 +94,11 @@ fn origin(group: &Group) -> String {
     }
 }
 
-fn why(census: &Census<'_>, group: &Group, leaked: Option<u64>) -> String {
-    if group.verdict == Verdict::Leak && leaked.is_some() {
+fn why(census: &Census<'_>, group: &Group) -> String {
+    if let Some(proven) = proof::leaked(census, group) {
+        return proven;
+    }
+    if group.evidence.iter().any(|one| one.leaked() > 0) {
         return "; the Go runtime found that nothing can reach what they wait for any more"
             .to_owned();
     }
@@ -94,9 +109,12 @@ fn why(census: &Census<'_>, group: &Group, leaked: Option<u64>) -> String {
             after,
             stayed,
         } => Some(grown(*before, *after, *stayed)),
-        Evidence::RuntimeReported { .. } => None,
+        Evidence::RuntimeReported { .. } | Evidence::Proof { .. } => None,
     });
     let text = reasons.fold(String::new(), |text, reason| text + "; " + &reason);
+    if let Some(held) = proof::held(group) {
+        return text + &held;
+    }
     let told = group.evidence.iter().any(|evidence| {
         matches!(evidence, Evidence::Threshold { rule, .. } if ABOUT_STARTERS.contains(rule))
     });

@@ -9,12 +9,13 @@ mod facts;
 pub mod ignore;
 mod message;
 mod pattern;
+mod proof;
 mod rules;
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Evidence, Finding, Group, Place, Problem, Snapshot, Verdict, code, symbol};
+use crate::{Finding, Group, Place, Problem, Snapshot, Verdict, code, symbol};
 
 pub use baseline::Baseline;
 pub use ignore::{Date, IgnoreRule};
@@ -138,7 +139,7 @@ fn sort(findings: &mut [Finding]) {
     });
 }
 
-/// The user's word first, then ours. What the runtime itself reports is never called benign.
+/// The user's word first, then ours. What the runtime itself reports or a proof shows is never called benign.
 fn dismissal(
     group: &Group,
     verdict: Verdict,
@@ -168,13 +169,9 @@ fn dismissal(
 }
 
 fn finding(census: &Census<'_>, group: &Group) -> Finding {
-    let leaked = group.evidence.iter().find_map(|evidence| match evidence {
-        Evidence::RuntimeReported { count } => Some(*count),
-        _ => None,
-    });
     let operation = group.site.operation;
     Finding {
-        code: code::for_operation(operation),
+        code: code::for_group(group),
         verdict: group.verdict,
         operation,
         place: Place {
@@ -183,7 +180,7 @@ fn finding(census: &Census<'_>, group: &Group) -> Finding {
             line: group.site.line,
             column: None,
         },
-        count: leaked.unwrap_or(group.count),
+        count: group.found(),
         retained_bytes: group.retained_bytes,
         message: message::message(census, group),
         help: message::help(group),

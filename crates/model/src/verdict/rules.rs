@@ -1,8 +1,9 @@
 //! The rules. Each looks at one group and gives evidence or stays silent; each constant says why it is what it is.
 //!
-//! One snapshot cannot prove a leak, so all but [`runtime_reported`] say no more than "suspect". What they look for is a
-//! goroutine that nobody is left to wake. How they fared on real programs stands in `docs/judgement.md`.
+//! Counts and shares cannot prove a leak, so all but [`runtime_reported`] and [`proven`] say no more than "suspect". What they
+//! look for is a goroutine that nobody is left to wake. How they fared on real programs stands in `docs/judgement.md`.
 
+use crate::group::Outcome;
 use crate::verdict::facts::{Census, is_main, starting_function};
 use crate::verdict::message::grouped;
 use crate::verdict::{Policy, pattern};
@@ -86,10 +87,11 @@ pub(super) fn evidence(
     group: &Group,
     policy: &Policy,
 ) -> (Verdict, Vec<Evidence>) {
-    if let Some(reported) = runtime_reported(census, group) {
-        return (Verdict::Leak, vec![reported]);
+    let mut evidence: Vec<Evidence> = runtime_reported(census, group).into_iter().collect();
+    evidence.extend(proven(group));
+    if evidence.iter().any(|one| one.leaked() > 0) {
+        return (Verdict::Leak, evidence);
     }
-    let mut evidence = Vec::new();
     evidence.extend(leakprof_threshold(census, group, policy));
     evidence.extend(match group.site.operation {
         Operation::NilChanSend | Operation::NilChanReceive | Operation::SelectNoCases => {
@@ -112,10 +114,10 @@ pub(super) fn evidence(
         | Operation::Runnable
         | Operation::Other => None,
     });
-    let verdict = if evidence.is_empty() {
-        Verdict::Normal
-    } else {
+    let verdict = if evidence.iter().any(Evidence::accuses) {
         Verdict::Suspect
+    } else {
+        Verdict::Normal
     };
     (verdict, evidence)
 }
@@ -136,7 +138,14 @@ fn threshold(
     })
 }
 
-/// `runtime-reported`: the runtime's own detector found these goroutines unreachable. The only rule that says leak.
+/// `proven`: reading the program's memory showed that nothing which runs can reach what these goroutines wait for. That others
+/// can be reached, or were not decided, is told as well and accuses nobody; neither does it acquit: what a registry holds that
+/// nobody looks at any more is a leak that no proof can see, so the other rules speak as ever.
+fn proven(group: &Group) -> impl Iterator<Item = Evidence> + '_ {
+    group.proven.iter().map(Outcome::evidence)
+}
+
+/// `runtime-reported`: the runtime's own detector found these goroutines unreachable.
 ///
 /// A `goroutineleak` profile holds nothing else, except as `debug=2`, where all goroutines are printed and the leaked
 /// ones are marked.

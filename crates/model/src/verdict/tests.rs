@@ -1,4 +1,5 @@
 mod policy;
+mod proof;
 
 use std::sync::Arc;
 
@@ -6,17 +7,18 @@ use super::*;
 use crate::group::group;
 use crate::query::GroupBy;
 use crate::{
-    Format, Frame, GoroutineId, Identities, Identity, ProfileKind, Sample, Snapshot, Stack, State,
-    Waits,
+    Evidence, Format, Frame, GoroutineId, Identities, Identity, ProfileKind, Sample, Snapshot,
+    Stack, State, Waits,
 };
 
 /// Builds a snapshot of goroutines drawn one kind a line:
 ///
-/// `COUNT STATE [Nm] | FRAME FRAME... | CREATOR [@PARENT]`
+/// `COUNT STATE [Nm] | FRAME FRAME... | CREATOR [@PARENT] | PROOF`
 ///
 /// Frames are innermost first. `@7` was created by goroutine 7, `@ended` each by another one that has ended,
 /// `@ended7` all by goroutine 7000007. `#7` before a line gives the first of its goroutines number 7. Without any
-/// `@` the source knows no creators' numbers. A format without states gets the runtime's frames instead.
+/// `@` the source knows no creators' numbers. A format without states gets the runtime's frames instead. For what a proof may
+/// be see [`proof::drawn`].
 fn draw(format: Format, drawing: &str) -> Snapshot {
     let mut snapshot = Snapshot::new(format, ProfileKind::Goroutine);
     let mut next = 100;
@@ -50,6 +52,7 @@ fn draw(format: Format, drawing: &str) -> Snapshot {
         let mut creator = columns.next().unwrap_or_default().split_whitespace();
         let created_by = creator.next().filter(|_| format == Format::Dump).map(frame);
         let parent = creator.next();
+        let proof = columns.next().map(|text| Arc::new(proof::drawn(text)));
         let known = (0..count).map(|index| Identity {
             id: GoroutineId(next + index),
             parent: parent.map(|text| parent_id(text, row as u64, index)),
@@ -69,7 +72,7 @@ fn draw(format: Format, drawing: &str) -> Snapshot {
             leaked: 0,
             durable: false,
             locked_to_thread: None,
-            proof: None,
+            proof,
             labels: crate::Labels::default(),
             waits: (format == Format::Dump).then_some(waits),
             identities: Identities {
@@ -138,6 +141,7 @@ fn told(snapshot: &Snapshot, policy: &Policy) -> String {
             Evidence::Threshold { rule, count, .. } => format!("{rule} {count}"),
             Evidence::RuntimeReported { count } => format!("runtime-reported {count}"),
             Evidence::Growth { .. } => "growth".to_owned(),
+            Evidence::Proof { count, proof } => format!("{} {count}", proof.result()),
         });
         let rules = rules.collect::<Vec<_>>().join(", ");
         let dismissed = group

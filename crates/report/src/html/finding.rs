@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use gorphan_model::{Finding, Frame, Group, Labels, Stack, Verdict, Waits, symbol};
 
 use super::escape::{Count, Function, Minutes, Num, Position, Share, Text};
-use crate::{Style, words};
+use crate::{Style, proof, words};
 
 /// Findings that get a card; the rest is in the table, and counted.
 const MAX_CARDS: usize = 200;
@@ -94,14 +94,22 @@ fn card(
     }
     out.push_str("<dl class=facts>\n");
     for evidence in &finding.evidence {
-        fact(
-            out,
-            "evidence",
-            &Text(&words::evidence(evidence)).to_string(),
-        )?;
+        let told = proof::facts(evidence, group.map_or(finding.count, |group| group.count));
+        if told.is_empty() {
+            let sentence = Text(&words::evidence(evidence)).to_string();
+            fact(out, "evidence", &sentence)?;
+        }
+        for one in told {
+            fact(out, one.name, &lines(&one.lines))?;
+        }
     }
-    if let Some(bytes) = finding.retained_bytes {
-        fact(out, "retained", &words::bytes(bytes))?;
+    match (
+        group.and_then(|group| group.retained.as_ref()),
+        finding.retained_bytes,
+    ) {
+        (Some(retained), Some(_)) => fact(out, "retained", &lines(&proof::retained(retained)))?,
+        (None, Some(bytes)) => fact(out, "retained", &words::bytes(bytes))?,
+        (_, None) => {}
     }
     if let Some(group) = group {
         group_facts(out, group)?;
@@ -118,6 +126,11 @@ fn card(
     }
     out.push_str("</article>\n");
     Ok(())
+}
+
+fn lines(lines: &[String]) -> String {
+    let lines = lines.iter().map(|line| Text(line).to_string());
+    lines.collect::<Vec<_>>().join("<br>")
 }
 
 /// A term with its value, which is markup already.

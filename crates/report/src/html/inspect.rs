@@ -10,7 +10,7 @@ use super::finding::{Badge, cards, group_facts, stack};
 use super::flame::{Mode, OPERATIONS, Tree, operation_class};
 use super::shell::{Page, close_masthead, figure, open_masthead, problems, target_facts};
 use super::{FLAME, TABLE};
-use crate::{Report, Style};
+use crate::{Report, Style, proof};
 
 /// Groups in the table; past these a browser's table gets slow, and nobody reads on.
 const MAX_ROWS: usize = 2_000;
@@ -75,6 +75,12 @@ fn masthead(out: &mut String, report: &Report<'_>) -> fmt::Result {
         "<div><dt>format</dt><dd>{}</dd></div>\n</dl>",
         snapshot.format.as_str()
     )?;
+    for told in proof::summary(snapshot)
+        .into_iter()
+        .chain(proof::holdings(snapshot))
+    {
+        writeln!(out, "<p class=note>{}</p>", Text(&told))?;
+    }
     if snapshot.truncated {
         out.push_str("<p class=warning>The source ends in the middle: there were more goroutines than are shown here.</p>\n");
     }

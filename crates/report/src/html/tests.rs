@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::Format;
 use crate::clean::acts;
-use crate::testing::{Fixture, HOSTILE, frame, sample_quiet, sample_report, source};
+use crate::testing::{Fixture, HOSTILE, frame, sample_proof, sample_quiet, sample_report, source};
 
 /// Elements that have no end tag.
 const VOID: [&str; 5] = ["meta", "link", "wbr", "input", "br"];
@@ -119,6 +119,14 @@ fn markup(page: &str) -> String {
 #[test]
 fn inspect() {
     insta::assert_snapshot!(markup(&check(&sample_report().inspect())));
+}
+
+#[test]
+fn what_was_proven_stands_with_each_finding() {
+    let page = markup(&check(&sample_proof().inspect()));
+    let start = page.find("<section id=findings>").expect("findings");
+    let end = page.find("<section id=stacks>").expect("stacks");
+    insta::assert_snapshot!("proof", page[start..end]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use gorphan_model as model;
 use crate::clean::acts;
 use crate::{DiffReport, Document, Error, GcTraceReport, Report, Style, TOOL, TargetInfo, words};
 
+mod proof;
 mod wire;
 
 /// Goroutine numbers listed per group or change; the rest is counted. A list is for looking one up, and a group can have
@@ -64,6 +65,8 @@ fn inspect<'a>(report: &'a Report<'_>) -> wire::Document<'a> {
             groups: report.groups_total,
             findings: report.findings.len(),
             truncated: Some(snapshot.truncated),
+            proof: proof::counts(snapshot),
+            retention: snapshot.retention.as_deref().map(proof::retention),
             gctrace: None,
         },
         groups: report.groups.iter().map(group).collect(),
@@ -81,6 +84,8 @@ fn diff<'a>(report: &'a DiffReport<'_>) -> wire::Document<'a> {
             groups: report.changes.len(),
             findings: report.findings.len(),
             truncated: None,
+            proof: None,
+            retention: None,
             gctrace: None,
         },
         findings: report.findings.iter().map(finding).collect(),
@@ -134,6 +139,8 @@ fn no_summary() -> wire::Summary {
         groups: 0,
         findings: 0,
         truncated: None,
+        proof: None,
+        retention: None,
         gctrace: None,
     }
 }
@@ -191,6 +198,7 @@ fn group(group: &model::Group) -> wire::Group<'_> {
         labels: group.labels.common(group.count).collect(),
         verdict: group.verdict.as_str(),
         retained_bytes: group.retained_bytes,
+        retained: group.retained.as_ref().map(proof::retained),
         evidence: group.evidence.iter().map(evidence).collect(),
         pattern: group.pattern.map(gorphan_model::Pattern::name),
         dismissed: group.dismissed.as_ref().map(|dismissal| wire::Dismissed {
@@ -242,6 +250,9 @@ fn evidence(evidence: &model::Evidence) -> wire::Evidence<'_> {
         },
         model::Evidence::RuntimeReported { count } => {
             wire::Evidence::RuntimeReported { count: *count }
+        }
+        model::Evidence::Proof { count, proof } => {
+            wire::Evidence::Proof(proof::evidence(*count, proof))
         }
     }
 }
@@ -356,7 +367,9 @@ fn collection(collection: &model::gc::Collection) -> wire::Collection {
 mod tests {
     use serde_json::Value;
 
-    use crate::testing::{HOSTILE, check, sample_profile, sample_quiet, sample_report};
+    use crate::testing::{
+        Fixture, HOSTILE, check, sample_profile, sample_proof, sample_quiet, sample_report,
+    };
     use crate::{Document, Format, Style};
 
     fn json(document: &Document<'_>) -> (String, Value) {
@@ -368,18 +381,27 @@ mod tests {
     #[test]
     fn an_inspect_report_has_the_documented_fields_in_order() {
         let sample = sample_report();
-        let (text, value) = json(&sample.inspect());
+        let (_, value) = json(&sample.inspect());
         assert_eq!(
             value["groups"][0]["goroutines"].as_array().unwrap().len(),
             100
         );
         assert_eq!(value["groups"][0]["goroutines_elided"], 1150);
-        // A hundred numbers, each on its line, hide the rest of the snapshot.
-        let shorter: Vec<&str> = text
+        insta::assert_snapshot!("inspect", shorter(&sample));
+    }
+
+    /// A hundred numbers, each on its line, would hide the rest of the snapshot.
+    fn shorter(sample: &Fixture) -> String {
+        let (text, _) = json(&sample.inspect());
+        let lines = text
             .lines()
-            .filter(|line| line.trim_end_matches(',').trim().parse::<u64>().is_err())
-            .collect();
-        insta::assert_snapshot!("inspect", shorter.join("\n"));
+            .filter(|line| line.trim_end_matches(',').trim().parse::<u64>().is_err());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_was_proven_stands_in_evidence_and_summary() {
+        insta::assert_snapshot!("proof", shorter(&sample_proof()));
     }
 
     #[test]

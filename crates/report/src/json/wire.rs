@@ -51,7 +51,42 @@ pub(super) struct Summary {
     pub(super) findings: usize,
     pub(super) truncated: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) proof: Option<ProofCounts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retention: Option<Retention>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) gctrace: Option<GcSummary>,
+}
+
+#[derive(Default, Serialize)]
+pub(super) struct ProofCounts {
+    pub(super) unreachable: u64,
+    pub(super) reachable: u64,
+    pub(super) inconclusive: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Retention {
+    pub(super) leaked_bytes: u64,
+    pub(super) shared_bytes: u64,
+    pub(super) live_bytes: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Retained<'a> {
+    pub(super) goroutines: u64,
+    pub(super) stack_bytes: u64,
+    pub(super) heap_bytes: u64,
+    pub(super) types: Vec<RetainedType<'a>>,
+    pub(super) types_elided: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct RetainedType<'a> {
+    #[serde(rename = "type")]
+    pub(super) name: &'a str,
+    pub(super) objects: u64,
+    pub(super) bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -100,6 +135,8 @@ pub(super) struct Group<'a> {
     pub(super) labels: std::collections::BTreeMap<&'a str, &'a str>,
     pub(super) verdict: &'static str,
     pub(super) retained_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retained: Option<Retained<'a>>,
     pub(super) evidence: Vec<Evidence<'a>>,
     pub(super) pattern: Option<&'static str>,
     pub(super) dismissed: Option<Dismissed<'a>>,
@@ -141,6 +178,40 @@ pub(super) enum Evidence<'a> {
     RuntimeReported {
         count: u64,
     },
+    Proof(Proof<'a>),
+}
+
+#[derive(Default, Serialize)]
+pub(super) struct Proof<'a> {
+    pub(super) result: &'static str,
+    pub(super) count: u64,
+    pub(super) object: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) objects: Vec<Awaited<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) cause: Vec<Blame<'a>>,
+    pub(super) path: Option<Vec<&'a str>>,
+    pub(super) why: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Awaited<'a> {
+    pub(super) description: &'a str,
+    pub(super) address: u64,
+    pub(super) buffer: Option<Buffer>,
+    pub(super) waiters: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Buffer {
+    pub(super) values: u64,
+    pub(super) capacity: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Blame<'a> {
+    pub(super) goroutine: u64,
+    pub(super) why: &'a str,
 }
 
 #[derive(Serialize)]

@@ -149,6 +149,7 @@ fn outcome<'a>(
             verdict: finding.verdict.as_str(),
             operation: finding.operation.as_str(),
             goroutines: finding.count,
+            retained_bytes: finding.retained_bytes,
             pattern: finding.pattern.map(gorphan_model::Pattern::name),
             evidence: finding
                 .evidence
@@ -244,7 +245,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{check, sample_quiet, sample_report};
+    use crate::testing::{check, sample_proof, sample_quiet, sample_report};
 
     fn sarif(document: &Document<'_>) -> Value {
         let style = Style {
@@ -289,6 +290,8 @@ mod tests {
             sarif(&sample.diff())["runs"][0]["results"][0]["level"],
             "error"
         );
+        let proof = sarif(&sample_proof().inspect());
+        insta::assert_json_snapshot!("proof", proof["runs"][0]["results"]);
         let quiet = sarif(&sample_quiet().inspect());
         assert_eq!(quiet["runs"][0]["results"], Value::Array(Vec::new()));
     }

@@ -125,6 +125,8 @@ pub(super) struct Properties<'a> {
     pub(super) operation: &'a str,
     pub(super) goroutines: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retained_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pattern: Option<&'a str>,
     pub(super) evidence: Vec<String>,
 }

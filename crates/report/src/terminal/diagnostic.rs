@@ -6,9 +6,10 @@ use annotate_snippets::{
 use gorphan_model::{Evidence, Finding, Frame, Group, Verdict};
 
 use super::ink::{columns, cut_middle, wrap};
+use super::less;
 use crate::clean::clean;
 use crate::place::{located, place, short_place};
-use crate::{Style, words};
+use crate::{Style, proof, words};
 
 /// Callers shown under the blocked function; [`Style::stacks`] shows all.
 const CALLERS: usize = 4;
@@ -47,10 +48,6 @@ pub(super) fn diagnostic(finding: &Finding, group: Option<&Group>, style: &Style
         .render(&report);
     text.push('\n');
     text
-}
-
-fn less(width: Option<usize>, margin: usize) -> Option<usize> {
-    width.map(|width| width.saturating_sub(margin).max(20))
 }
 
 /// The blocked line, or only its place when the source is not at hand; and whether the `go` statement is shown, too.
@@ -155,16 +152,27 @@ fn notes<'a>(
         }
         notes.group(group);
     }
-    if let Some(bytes) = finding.retained_bytes {
-        notes.say("retained", &words::bytes(bytes));
-    }
     for evidence in &finding.evidence {
         match evidence {
+            Evidence::Proof { .. } => {
+                let all = group.map_or(finding.count, |group| group.count);
+                for fact in proof::facts(evidence, all) {
+                    notes.lines(fact.name, &fact.lines);
+                }
+            }
             Evidence::Threshold { rule, reason, .. } if finding.message.contains(&**reason) => {
                 notes.say("rule", rule);
             }
             evidence => notes.say("evidence", &words::evidence(evidence)),
         }
+    }
+    match (
+        group.and_then(|group| group.retained.as_ref()),
+        finding.retained_bytes,
+    ) {
+        (Some(retained), Some(_)) => notes.lines("retained", &proof::retained(retained)),
+        (None, Some(bytes)) => notes.say("retained", &words::bytes(bytes)),
+        (_, None) => {}
     }
     if let Some(pattern) = finding.pattern {
         notes.say(
@@ -190,6 +198,15 @@ impl Notes<'_, '_> {
             &clean(text),
             less(self.style.width, MARGIN + name.len() + 2),
         );
+        self.messages
+            .push(Level::NOTE.with_name(name).message(text));
+    }
+
+    /// Several lines, each wrapped by itself.
+    fn lines(&mut self, name: &'static str, lines: &[String]) {
+        let room = less(self.style.width, MARGIN + name.len() + 2);
+        let lines = lines.iter().map(|line| wrap(&clean(line), room));
+        let text = lines.collect::<Vec<_>>().join("\n");
         self.messages
             .push(Level::NOTE.with_name(name).message(text));
     }

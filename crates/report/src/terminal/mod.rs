@@ -7,7 +7,7 @@ use gorphan_model::{Finding, Group, Problem, Verdict};
 
 use crate::clean::clean;
 use crate::place::{place, short_place};
-use crate::{Document, Error, Report, Style, TargetInfo, words};
+use crate::{Document, Error, Report, Style, TargetInfo, proof, words};
 
 mod diagnostic;
 mod diff;
@@ -61,10 +61,18 @@ fn inspect(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Resul
     );
     let tally = tally(report.findings, style);
     let at_least = if snapshot.truncated { "at least " } else { "" };
-    writeln!(out, "{at_least}{looked_at}: {tally}\n")?;
+    writeln!(out, "{at_least}{looked_at}: {tally}")?;
+    if let Some(proven) = proof::summary(snapshot) {
+        let text = hang(&wrap(&proven, less(style.width, 2)), 2);
+        writeln!(out, "{}", paint(style.colour, DIM, &text))?;
+    }
+    writeln!(out)?;
     for finding in report.findings {
         let group = words::group_of(finding, report.groups.iter());
         writeln!(out, "{}", diagnostic(finding, group, style))?;
+    }
+    if let Some(holdings) = proof::holdings(snapshot) {
+        writeln!(out, "{}\n", wrap(&holdings, style.width))?;
     }
     others(report, style, out)?;
     problems(&report.problems, style, out)?;
@@ -73,6 +81,10 @@ fn inspect(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Resul
     } else {
         next_steps(report.findings, style, out)
     }
+}
+
+fn less(width: Option<usize>, margin: usize) -> Option<usize> {
+    width.map(|width| width.saturating_sub(margin).max(20))
 }
 
 /// The name of the target and what is known of it.

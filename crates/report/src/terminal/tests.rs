@@ -1,7 +1,7 @@
 use super::*;
 use crate::Format;
 use crate::terminal::ink::columns;
-use crate::testing::{check, sample_profile, sample_quiet, sample_report, source};
+use crate::testing::{check, sample_profile, sample_proof, sample_quiet, sample_report, source};
 
 fn style(colour: bool, width: Option<usize>) -> Style<'static> {
     Style {
@@ -29,6 +29,15 @@ fn inspect() {
     ] {
         let text = check(&sample.inspect(), Format::Terminal, &style(colour, width));
         insta::assert_snapshot!(name, readable(&text));
+    }
+}
+
+#[test]
+fn inspect_what_was_proven() {
+    let sample = sample_proof();
+    for (name, width) in [("proof-pipe", None), ("proof-80", Some(80))] {
+        let text = check(&sample.inspect(), Format::Terminal, &style(false, width));
+        insta::assert_snapshot!(name, text);
     }
 }
 
@@ -95,9 +104,14 @@ fn nothing_found_says_what_was_looked_at() {
 
 #[test]
 fn no_line_of_a_table_is_wider_than_the_terminal() {
-    let sample = sample_report();
+    let (sample, proof) = (sample_report(), sample_proof());
     for width in [80, 100, 120, 160, 200] {
-        for document in [sample.inspect(), sample.diff(), sample.gctrace()] {
+        for document in [
+            sample.inspect(),
+            sample.diff(),
+            sample.gctrace(),
+            proof.inspect(),
+        ] {
             let text = check(&document, Format::Terminal, &style(false, Some(width)));
             for line in text.lines() {
                 // A name that a message quotes, and source, have no place to break at.
@@ -110,8 +124,13 @@ fn no_line_of_a_table_is_wider_than_the_terminal() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let sample = sample_report();
-    for document in [sample.inspect(), sample.diff(), sample.gctrace()] {
+    let (sample, proof) = (sample_report(), sample_proof());
+    for document in [
+        sample.inspect(),
+        sample.diff(),
+        sample.gctrace(),
+        proof.inspect(),
+    ] {
         let plain = check(&document, Format::Terminal, &style(false, Some(100)));
         let mut stripped = check(&document, Format::Terminal, &style(true, Some(100)));
         while let Some(start) = stripped.find('\x1b') {

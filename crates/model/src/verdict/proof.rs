@@ -1,0 +1,144 @@
+//! What a proof says of a group: evidence, and the sentences of a finding's message.
+
+use crate::operation::{classify, site_frame};
+use crate::proof::{Awaited, Blame, Step};
+use crate::verdict::facts::Census;
+use crate::verdict::message::{doing, grouped, place};
+use crate::{Group, Operation, Proof, Sample, symbol};
+
+/// Steps of a way that a message names; of a longer one its start and its end.
+const MAX_STEPS: usize = 6;
+/// Objects of a select that a message names.
+const MAX_OBJECTS: usize = 3;
+
+/// Why nobody comes: of groups with goroutines that are proven leaked.
+pub(super) fn leaked(census: &Census<'_>, group: &Group) -> Option<String> {
+    let (count, proof) = group.proven.iter().find_map(|one| match &*one.proof {
+        Proof::Unreachable(proof) => Some((one.count, proof)),
+        Proof::Reachable(_) | Proof::Inconclusive(_) => None,
+    })?;
+    if group.is_iterator() {
+        let them = if count == 1 { "it" } else { "them" };
+        return Some(format!("; nothing that runs can resume or stop {them}"));
+    }
+    if proof.objects.is_empty() {
+        let never = match group.site.operation {
+            Operation::NilChanSend => "a nil channel never accepts",
+            Operation::NilChanReceive => "a nil channel never delivers",
+            Operation::SelectNoCases => "a select without cases never ends",
+            _ if count == 1 => "nothing that runs can reach what it waits for",
+            _ => "nothing that runs can reach what they wait for",
+        };
+        return Some(format!("; {never}"));
+    }
+    let verb = match group.site.operation {
+        Operation::ChanSend => "to send on",
+        Operation::ChanReceive => "to receive from",
+        Operation::Select => "in a select for",
+        _ => "for",
+    };
+    let objects = objects(&proof.objects);
+    let same = proof.objects.iter().all(|one| one.waiters >= count);
+    let wait = match count {
+        1 => format!("it waits {verb} {objects}"),
+        _ if same => format!("they all wait {verb} {objects}"),
+        _ if proof.cause.is_empty() => {
+            return Some(format!(
+                "; each waits for what nothing that runs can reach, one of them {verb} {objects}"
+            ));
+        }
+        _ => format!("one of them waits {verb} {objects}"),
+    };
+    let nobody = match proof.cause.as_slice() {
+        [] if proof.objects.len() > 1 => "nothing that runs can reach any of these".to_owned(),
+        [] => "nothing that runs can reach it".to_owned(),
+        cause => chain(census, cause),
+    };
+    Some(format!("; {wait}, and {nobody}"))
+}
+
+fn objects(objects: &[Awaited]) -> String {
+    let mut shown: Vec<String> = objects
+        .iter()
+        .take(MAX_OBJECTS)
+        .map(Awaited::to_string)
+        .collect();
+    let more = objects.len().saturating_sub(MAX_OBJECTS);
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => shown.concat(),
+    }
+}
+
+/// "goroutine 12 holds the lock, itself blocked in a channel send at main.f (main.go:41)".
+fn chain(census: &Census<'_>, cause: &[Blame]) -> String {
+    let Some((root, between)) = cause.split_last() else {
+        return String::new();
+    };
+    let is_there = census
+        .sample_of(root.goroutine)
+        .map_or_else(|| "waiting".to_owned(), whereabouts);
+    match between.first() {
+        None => format!("{root}, itself {is_there}"),
+        Some(first) => format!(
+            "goroutine {}, which {}, waits in turn; the chain of {} ends with goroutine {}, {is_there}",
+            first.goroutine,
+            first.why,
+            grouped(cause.len() as u64),
+            root.goroutine
+        ),
+    }
+}
+
+/// "blocked in a channel send at main.f (main.go:41)".
+fn whereabouts(sample: &Sample) -> String {
+    let doing = doing(classify(sample.state.as_ref(), &sample.stack));
+    match site_frame(&sample.stack) {
+        Some(frame) => {
+            let function = symbol::canonical(&frame.function);
+            format!("{doing} {}", place(&function, &frame.file, frame.line))
+        }
+        None => format!("{doing} an unknown place"),
+    }
+}
+
+/// Who holds what goroutines wait for that are suspect and not leaked.
+pub(super) fn held(group: &Group) -> Option<String> {
+    let (count, way) = group.proven.iter().find_map(|one| match &*one.proof {
+        Proof::Reachable(way) => Some((one.count, way)),
+        Proof::Unreachable(_) | Proof::Inconclusive(_) => None,
+    })?;
+    if way.is_empty() {
+        return None;
+    }
+    let whose = match (count, group.count) {
+        (1, 1) => "what it waits for is".to_owned(),
+        (count, all) if count == all => "what they wait for is".to_owned(),
+        (count, _) => format!("what {} of them wait for is", grouped(count)),
+    };
+    Some(format!("; {whose} held by {}", path(way)))
+}
+
+/// The steps of a way, root first; of a long one the middle is left out.
+fn path(way: &[Step]) -> String {
+    let arrow = " -> ";
+    let text = |steps: &[Step]| {
+        let steps = steps.iter().map(Step::to_string);
+        steps.collect::<Vec<_>>().join(arrow)
+    };
+    let half = MAX_STEPS / 2;
+    match (way.get(..half), way.get(way.len().saturating_sub(half)..)) {
+        (Some(start), Some(end)) if way.len() > MAX_STEPS => {
+            let left_out = way.len() - MAX_STEPS;
+            format!(
+                "{}{arrow}({left_out} more){arrow}{}",
+                text(start),
+                text(end)
+            )
+        }
+        _ => text(way),
+    }
+}

@@ -1,0 +1,207 @@
+//! The words for what was proven and for what leaks hold, as more than one renderer uses them.
+
+use gorphan_model::group::outcomes;
+use gorphan_model::proof::{Awaited, Retained, Retention, Unreachable};
+use gorphan_model::{Evidence, Proof, Snapshot};
+
+use crate::words::{bytes, count_of, count_usize};
+
+/// Objects of one wait that are told; a select can have thousands of cases.
+const MAX_OBJECTS: usize = 8;
+/// Links of a chain and steps of a way; of longer ones the start and the end are told.
+const MAX_STEPS: usize = 12;
+/// Go types of what is retained.
+const MAX_TYPES: usize = 5;
+
+/// One thing to tell: its name, and lines of text.
+pub(crate) struct Fact {
+    pub(crate) name: &'static str,
+    pub(crate) lines: Vec<String>,
+}
+
+fn fact(name: &'static str, lines: Vec<String>) -> Fact {
+    Fact { name, lines }
+}
+
+/// What an entry of evidence tells of a proof; nothing where it is of another kind. `all` is how many goroutines the
+/// group has.
+pub(crate) fn facts(evidence: &Evidence, all: u64) -> Vec<Fact> {
+    let Evidence::Proof { count, proof } = evidence else {
+        return Vec::new();
+    };
+    match &**proof {
+        Proof::Unreachable(proof) => {
+            let mut facts = vec![fact("proof", vec![whole(*count, all)])];
+            if !proof.objects.is_empty() {
+                facts.push(fact("waits for", objects(proof, *count)));
+            }
+            if !proof.cause.is_empty() {
+                let links = proof.cause.iter().map(|blame| blame.to_string());
+                facts.push(fact("root cause", middle_out(links.collect())));
+            }
+            facts
+        }
+        Proof::Reachable(way) => {
+            let through = if way.is_empty() { "" } else { ", through" };
+            let mut lines = vec![format!("{} can still be woken{through}", of(*count, all))];
+            let steps = way.iter().enumerate().map(|(depth, step)| {
+                let arrow = if depth == 0 { "" } else { "-> " };
+                format!("{arrow}{step}")
+            });
+            lines.extend(middle_out(steps.collect()));
+            vec![fact("reachable", lines)]
+        }
+        Proof::Inconclusive(why) => {
+            vec![fact(
+                "undecided",
+                vec![format!("{}: {why}", of(*count, all))],
+            )]
+        }
+    }
+}
+
+fn whole(count: u64, all: u64) -> String {
+    match (count, all) {
+        (1, 1) => "it can never be woken".to_owned(),
+        (count, all) if count >= all => format!("none of the {count} can ever be woken"),
+        _ => format!("{} can never be woken", of(count, all)),
+    }
+}
+
+/// "it", "all 40", "12 of 40".
+fn of(count: u64, all: u64) -> String {
+    match (count, all) {
+        (1, 1) => "it".to_owned(),
+        (count, all) if count >= all => format!("all {count}"),
+        (count, all) => format!("{count} of {all}"),
+    }
+}
+
+fn objects(proof: &Unreachable, count: u64) -> Vec<String> {
+    let shared = proof.objects.iter().all(|one| one.waiters >= count);
+    let mut lines: Vec<String> = proof.objects.iter().take(MAX_OBJECTS).map(object).collect();
+    let more = proof.objects.len().saturating_sub(MAX_OBJECTS);
+    if more > 0 {
+        lines.push(format!("... and {more} more"));
+    }
+    if !shared && let Some(first) = lines.first_mut() {
+        *first = format!("for example {first}");
+    }
+    lines
+}
+
+/// `chan int (cap 4) at 0xc000012345, 4 of 4 values, 12 waiters`.
+pub(crate) fn object(object: &Awaited) -> String {
+    let buffer = match object.buffer {
+        Some((values, room)) if room > 0 => format!(", {values} of {room} values in it"),
+        _ => String::new(),
+    };
+    let waiters = match object.waiters {
+        0 | 1 => String::new(),
+        many => format!(", {many} goroutines wait for it"),
+    };
+    format!("{object}{buffer}{waiters}")
+}
+
+/// All lines, or the first and last of many.
+pub(crate) fn middle_out(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(MAX_STEPS);
+    if more > 0 {
+        let half = MAX_STEPS / 2;
+        lines.splice(half..half + more, [format!("... {more} more")]);
+    }
+    lines
+}
+
+/// One sentence, without a full stop, of a proof's count and result.
+pub(crate) fn sentence(count: u64, proof: &Proof) -> String {
+    let goroutines = count_of(count, "goroutine");
+    match proof {
+        Proof::Unreachable(proof) => {
+            let example = proof.objects.first();
+            let example = example.map_or(String::new(), |it| format!(", waiting for {it}"));
+            format!("proven that {goroutines} can never be woken{example}")
+        }
+        Proof::Reachable(way) => {
+            let way: Vec<String> = way.iter().map(ToString::to_string).collect();
+            let by = middle_out(way).join(" -> ");
+            let by = if by.is_empty() {
+                by
+            } else {
+                format!(", held by {by}")
+            };
+            format!("{goroutines} can still be woken{by}")
+        }
+        Proof::Inconclusive(why) => {
+            format!("not decided whether {goroutines} can be woken: {why}")
+        }
+    }
+}
+
+/// `4.9 MiB: 2.4 MiB of stacks, 2.5 MiB of heap`, then the types.
+pub(crate) fn retained(retained: &Retained) -> Vec<String> {
+    let stacks = bytes(retained.stack_bytes);
+    let mut lines = vec![match retained.heap_bytes {
+        0 => format!("{stacks} of stacks"),
+        heap => format!(
+            "{}: {stacks} of stacks, {} of heap",
+            bytes(retained.bytes()),
+            bytes(heap)
+        ),
+    }];
+    for (name, objects, size) in retained.types.iter().take(MAX_TYPES) {
+        lines.push(format!("{} in {objects} × {name}", bytes(*size)));
+    }
+    if let Some(more) = retained.types.get(MAX_TYPES..).filter(|it| !it.is_empty()) {
+        let size = more
+            .iter()
+            .fold(0_u64, |sum, one| sum.saturating_add(one.2));
+        let types = count_usize(more.len(), "more type");
+        lines.push(format!("{} in {types}", bytes(size)));
+    }
+    lines
+}
+
+/// What all proven leaks of a program hold, stacks and shared heap included.
+pub(crate) fn leaked_bytes(retention: &Retention) -> u64 {
+    let sites = retention.sites.iter().map(Retained::bytes);
+    sites.fold(retention.shared_bytes, u64::saturating_add)
+}
+
+/// What was proven of the whole program, in one line; `None` where nothing was tried.
+pub(crate) fn summary(snapshot: &Snapshot) -> Option<String> {
+    let outcomes = outcomes(snapshot);
+    let words = outcomes.iter().map(|one| match &*one.proof {
+        Proof::Unreachable(_) => format!("{} can never be woken", one.count),
+        Proof::Reachable(_) => format!("{} can", one.count),
+        Proof::Inconclusive(_) => format!("{} not decided", one.count),
+    });
+    let words: Vec<String> = words.collect();
+    (!words.is_empty()).then(|| {
+        format!(
+            "of those that wait for another goroutine, {}",
+            words.join(", ")
+        )
+    })
+}
+
+/// What leaks hold in all, and what several sites hold together.
+pub(crate) fn holdings(snapshot: &Snapshot) -> Option<String> {
+    let retention = snapshot.retention.as_deref()?;
+    let all = leaked_bytes(retention);
+    if all == 0 {
+        return None;
+    }
+    let shared = match retention.shared_bytes {
+        0 => String::new(),
+        shared => format!(
+            ", {} of it held by several sites together and counted at none",
+            bytes(shared)
+        ),
+    };
+    let live = bytes(retention.live_bytes);
+    Some(format!(
+        "Proven leaks hold {}{shared}; {live} of heap are held otherwise.",
+        bytes(all)
+    ))
+}
