@@ -4,7 +4,8 @@
 //! One sample per stack, state and wait, its value the number of goroutines. Labels: those that all goroutines of the
 //! sample carry, and `operation`, `state`, `wait` (in minutes) and `verdict` (where there is one), so that
 //! `-tagfocus=operation='chan send'` or `-tagfocus=wait=5minutes:` narrow it down. A program's own label of the same name
-//! wins. `docs/reports.md` describes this to users.
+//! wins. Where a proof says what leaks hold, samples have two further values, see [`retained`]. `docs/reports.md` describes
+//! this to users.
 //!
 //! Format: `proto/profile.proto` of github.com/google/pprof.
 
@@ -18,6 +19,8 @@ use gorphan_model::{Frame, Sample, Verdict};
 
 use crate::clean::clean;
 use crate::{Document, Error, Format, Report, TOOL, words};
+
+mod retained;
 
 /// Writes the profile, or that the document has none.
 pub(crate) fn render(document: &Document<'_>, out: &mut dyn Write) -> Result<(), Error> {
@@ -42,6 +45,7 @@ mod field {
     pub(super) const PERIOD_TYPE: u64 = 11;
     pub(super) const PERIOD: u64 = 12;
     pub(super) const COMMENT: u64 = 13;
+    pub(super) const DEFAULT_SAMPLE_TYPE: u64 = 14;
 }
 
 /// The one mapping: it says that names are resolved, so that pprof looks for no binary.
@@ -57,13 +61,31 @@ fn profile(report: &Report<'_>) -> Vec<u8> {
         }
     }
     let mut body = Message::default();
-    let mut kind = Message::default();
-    kind.number(1, tables.string(words::profile(report.snapshot.profile)));
-    kind.number(2, tables.string("count"));
+    let name = words::profile(report.snapshot.profile);
+    let kind = tables.value_type(name, "count");
     body.message(field::SAMPLE_TYPE, &kind);
+    let held = retained::of(report.snapshot);
+    if held.is_some() {
+        for (name, unit) in retained::TYPES {
+            body.message(field::SAMPLE_TYPE, &tables.value_type(name, unit));
+        }
+        // Else the last would be the one that is shown.
+        body.number(field::DEFAULT_SAMPLE_TYPE, tables.string(name));
+    }
+    let zeros = if held.is_some() { &[0, 0][..] } else { &[] };
     for (index, sample) in report.snapshot.samples.iter().enumerate() {
         let verdict = verdicts.get(&index).copied();
-        samples(sample, verdict, &mut tables, &mut body);
+        samples(sample, verdict, zeros, &mut tables, &mut body);
+    }
+    for one in held.into_iter().flatten() {
+        let mut labels = Message::default();
+        if let Some(sample) = one.sample {
+            common_labels(sample, Some(Verdict::Leak), &mut tables, &mut labels);
+        }
+        let locations: Vec<u64> = one.frames.iter().map(|it| tables.location(it)).collect();
+        let values = [0, one.objects, one.bytes];
+        let message = sample_message(&locations, &values, &labels);
+        body.message(field::SAMPLE, &message);
     }
     let mut mapping = Message::default();
     mapping.number(1, MAPPING_ID);
@@ -89,29 +111,21 @@ fn profile(report: &Report<'_>) -> Vec<u8> {
     body.bytes
 }
 
-/// Writes one pprof sample per wait; goroutines whose wait is unknown come last, without one.
-fn samples(sample: &Sample, verdict: Option<Verdict>, tables: &mut Tables, body: &mut Message) {
+/// Writes one pprof sample per wait; goroutines whose wait is unknown come last, without one. `zeros` are its further values.
+fn samples(
+    sample: &Sample,
+    verdict: Option<Verdict>,
+    zeros: &[u64],
+    tables: &mut Tables,
+    body: &mut Message,
+) {
     let frames = &sample.stack.frames;
     let locations: Vec<u64> = frames.iter().map(|frame| tables.location(frame)).collect();
     let mut labels = Message::default();
-    let mut taken: Vec<&str> = Vec::new();
-    for (key, value) in sample.labels.common(sample.count) {
-        taken.push(key);
-        tables.label(key, value, &mut labels);
-    }
-    let operation = classify(sample.state.as_ref(), &sample.stack);
-    let state = sample.state.as_ref().map(gorphan_model::State::as_str);
-    for (key, value) in [
-        ("operation", Some(operation.as_str())),
-        ("state", state),
-        ("verdict", verdict.map(Verdict::as_str)),
-    ] {
-        if let Some(value) = value.filter(|_| !taken.contains(&key)) {
-            tables.label(key, value, &mut labels);
-        }
-    }
+    let waits_taken = common_labels(sample, verdict, tables, &mut labels);
     let mut rest = sample.count;
-    let waits = sample.waits.as_ref().filter(|_| !taken.contains(&"wait"));
+    let values = |count: u64| [&[count], zeros].concat();
+    let waits = sample.waits.as_ref().filter(|_| !waits_taken);
     for (minutes, count) in waits.into_iter().flat_map(|waits| waits.iter()) {
         let count = count.min(rest);
         if count == 0 {
@@ -124,18 +138,49 @@ fn samples(sample: &Sample, verdict: Option<Verdict>, tables: &mut Tables, body:
         wait.number(4, tables.string("minutes"));
         let mut one = labels.clone();
         one.message(3, &wait);
-        body.message(field::SAMPLE, &sample_message(&locations, count, &one));
+        let message = sample_message(&locations, &values(count), &one);
+        body.message(field::SAMPLE, &message);
     }
     if rest > 0 {
-        body.message(field::SAMPLE, &sample_message(&locations, rest, &labels));
+        let message = sample_message(&locations, &values(rest), &labels);
+        body.message(field::SAMPLE, &message);
     }
 }
 
-fn sample_message(locations: &[u64], count: u64, labels: &Message) -> Message {
+/// The labels that all goroutines of a sample have, and ours; whether the program has a label `wait` of its own.
+fn common_labels(
+    sample: &Sample,
+    verdict: Option<Verdict>,
+    tables: &mut Tables,
+    labels: &mut Message,
+) -> bool {
+    let mut taken: Vec<&str> = Vec::new();
+    for (key, value) in sample.labels.common(sample.count) {
+        taken.push(key);
+        tables.label(key, value, labels);
+    }
+    let operation = classify(sample.state.as_ref(), &sample.stack);
+    let state = sample.state.as_ref().map(gorphan_model::State::as_str);
+    for (key, value) in [
+        ("operation", Some(operation.as_str())),
+        ("state", state),
+        ("verdict", verdict.map(Verdict::as_str)),
+    ] {
+        if let Some(value) = value.filter(|_| !taken.contains(&key)) {
+            tables.label(key, value, labels);
+        }
+    }
+    taken.contains(&"wait")
+}
+
+fn sample_message(locations: &[u64], values: &[u64], labels: &Message) -> Message {
     let mut message = Message::default();
     message.packed(1, locations);
-    // The value is signed; no program has so many goroutines.
-    message.packed(2, &[count.min(i64::MAX.unsigned_abs())]);
+    // Values are signed; nothing is so large.
+    let values = values
+        .iter()
+        .map(|value| *value.min(&i64::MAX.unsigned_abs()));
+    message.packed(2, &values.collect::<Vec<_>>());
     message.bytes.extend_from_slice(&labels.bytes);
     message
 }
@@ -161,6 +206,13 @@ impl Tables {
         self.strings.push(text.clone().into_owned());
         self.string_ids.insert(text.into_owned(), id);
         id
+    }
+
+    fn value_type(&mut self, name: &str, unit: &str) -> Message {
+        let mut message = Message::default();
+        message.number(1, self.string(name));
+        message.number(2, self.string(unit));
+        message
     }
 
     fn location(&mut self, frame: &Frame) -> u64 {

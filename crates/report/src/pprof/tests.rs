@@ -7,7 +7,7 @@ use std::process::Command;
 
 use prost::Message as _;
 
-use crate::testing::{Fixture, sample_profile, sample_report};
+use crate::testing::{Fixture, sample_profile, sample_proof, sample_report};
 use crate::{Document, Format, Style};
 
 /// `profile.proto` as an independent implementation reads it.
@@ -26,6 +26,8 @@ mod oracle {
         pub(super) string_table: Vec<String>,
         #[prost(int64, tag = "9")]
         pub(super) time_nanos: i64,
+        #[prost(int64, tag = "14")]
+        pub(super) default_sample_type: i64,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -100,13 +102,13 @@ fn check(sample: &Fixture) -> String {
         .expect("gzip");
     let profile = oracle::Profile::decode(raw.as_slice()).expect("protobuf");
     let string = |index: i64| &profile.string_table[usize::try_from(index).unwrap()];
-    let kind = &profile.sample_type[0];
-    let mut text = format!(
-        "{}/{} at {}\n",
-        string(kind.r#type),
-        string(kind.unit),
-        profile.time_nanos
-    );
+    let kinds = profile.sample_type.iter();
+    let kinds = kinds.map(|kind| format!("{}/{}", string(kind.r#type), string(kind.unit)));
+    let mut text = kinds.collect::<Vec<_>>().join(", ");
+    if profile.default_sample_type != 0 {
+        text.push_str(&format!(" (shows {})", string(profile.default_sample_type)));
+    }
+    text.push_str(&format!(" at {}\n", profile.time_nanos));
     for sample in &profile.sample {
         text.push_str(&format!("{:?}", sample.value));
         for label in &sample.label {
@@ -142,6 +144,7 @@ fn check(sample: &Fixture) -> String {
 fn an_independent_reader_sees_the_samples() {
     insta::assert_snapshot!("dump", check(&sample_report()));
     insta::assert_snapshot!("profile", check(&sample_profile()));
+    insta::assert_snapshot!("proof", check(&sample_proof()));
 }
 
 #[test]
@@ -155,27 +158,50 @@ fn the_counts_add_up() {
     assert_eq!(sum, sample.snapshot.goroutines());
 }
 
-/// Go's own tool is the judge of what it opens. `PROJECT_GO` names a go command that is not on the path.
 #[test]
-fn go_tool_pprof_opens_it() {
+fn the_bytes_add_up() {
+    let mut sample = sample_proof();
+    let sum = |sample: &Fixture| {
+        let text = check(sample);
+        let values = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('[')?.split_once(']'));
+        let values = values.map(|(values, _)| values.rsplit(' ').next().unwrap().parse::<u64>());
+        values.map(Result::unwrap).sum::<u64>()
+    };
+    let retention = sample.snapshot.retention.clone().unwrap();
+    let sites: u64 = retention.sites.iter().map(|site| site.bytes()).sum();
+    assert_eq!(sum(&sample), sites + retention.shared_bytes);
+    // Of a site that is not shown whole nothing is known.
+    sample.snapshot.samples[0].count -= 1;
+    let rest = sites - retention.sites[0].bytes() + retention.shared_bytes;
+    assert_eq!(sum(&sample), rest);
+}
+
+/// Go's own tool is the judge of what it opens. `PROJECT_GO` names a go command that is not on the path.
+fn top(document: &Document<'_>, arguments: &[&str]) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("goroutines.pb.gz");
-    std::fs::write(&file, written(&sample_report().inspect())).expect("written");
+    std::fs::write(&file, written(document)).expect("written");
     let go = std::env::var("PROJECT_GO").unwrap_or_else(|_| "go".to_owned());
-    let top = |arguments: &[&str]| {
-        let output = Command::new(&go)
-            .args(["tool", "pprof", "-top", "-nodecount=100"])
-            .args(arguments)
-            .arg(&file)
-            .env("PPROF_TMPDIR", directory.path())
-            .output()
-            .unwrap_or_else(|error| {
-                panic!("cannot run {go}: {error}; install Go (https://go.dev/dl) or set PROJECT_GO to its go command")
-            });
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "go tool pprof: {errors}");
-        String::from_utf8(output.stdout).expect("UTF-8")
-    };
+    let output = Command::new(&go)
+        .args(["tool", "pprof", "-top", "-nodecount=100"])
+        .args(arguments)
+        .arg(&file)
+        .env("PPROF_TMPDIR", directory.path())
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("cannot run {go}: {error}; install Go (https://go.dev/dl) or set PROJECT_GO to its go command")
+        });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "go tool pprof: {errors}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn go_tool_pprof_opens_it() {
+    let sample = sample_report();
+    let top = |arguments: &[&str]| top(&sample.inspect(), arguments);
     let all = top(&[]);
     assert!(all.contains("Type: goroutine"), "{all}");
     assert!(all.contains("1338 total"), "{all}");
@@ -187,4 +213,31 @@ fn go_tool_pprof_opens_it() {
     assert!(sends.contains("1250, 93.42% of 1338 total"), "{sends}");
     let old = top(&["-tagfocus=wait=5minutes:"]);
     assert!(old.contains("540, 40.36% of 1338 total"), "{old}");
+}
+
+#[test]
+fn go_tool_pprof_shows_what_leaks_hold() {
+    let sample = sample_proof();
+    let top = |arguments: &[&str]| top(&sample.inspect(), arguments);
+    let all = top(&[]);
+    assert!(
+        all.contains("Type: goroutine\n") && all.contains("1322 total"),
+        "{all}"
+    );
+    let space = top(&["-sample_index=inuse_space", "-unit=B"]);
+    let leaked = crate::proof::leaked_bytes(sample.snapshot.retention.as_deref().unwrap());
+    assert!(space.contains(&format!("{leaked}B total")), "{space}");
+    let line = |what: &str| {
+        let line = space.lines().find(|line| line.ends_with(what));
+        let line = line.unwrap_or_else(|| panic!("no {what} in {space}"));
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(line(" type []uint8")[0], "5120000B");
+    assert_eq!(line(" (goroutine stacks)")[0], format!("{}B", 1272 * 2048));
+    // All that goroutines hold which the function started, under its name.
+    assert_eq!(line("example.com/shop.(*Server).quote")[3], "8036104B");
+    let objects = top(&["-sample_index=inuse_objects"]);
+    assert!(objects.contains("Type: inuse_objects"), "{objects}");
 }
