@@ -12,7 +12,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::time::Instant;
 
-use gorphan_decode::{Options, read};
+use gorphan_decode::{Options, read, read_bytes};
 
 const USAGE: &str = "usage: time_decode FILE RUNS [memory]";
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..runs {
         let start = Instant::now();
         let snapshots = match &bytes {
-            Some(bytes) => read(bytes.as_slice(), &Options::default())?,
+            Some(bytes) => read_bytes(bytes, &Options::default())?,
             None => read(File::open(file)?, &Options::default())?,
         };
         seconds.push(start.elapsed().as_secs_f64());

@@ -5,7 +5,7 @@
 //! with `N goroutines` next; `gcMarkTermination` in `runtime/mgc.go` (Go 1.5 on), which is `gc 1 @0.007s 16%: ... ms
 //! clock, ... ms cpu, 4->4->1 MB, 5 MB goal, ... 2 P`, from Go 1.18 with stacks and globals before the `P`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 
 use gorphan_model::Problem;
 use gorphan_model::gc::{Collection, GcTrace};
@@ -68,8 +68,7 @@ impl Log {
         }
     }
 
-    fn read(&mut self, text: impl Read) -> Result<(), Error> {
-        let mut text = BufReader::with_capacity(64 << 10, text);
+    fn read(&mut self, mut text: impl BufRead) -> Result<(), Error> {
         let mut line = Vec::new();
         while read_line(&mut text, &mut line)? {
             self.lines = self.lines.saturating_add(1);

@@ -3,17 +3,18 @@
 mod detect;
 mod gunzip;
 mod layers;
+mod source;
 mod utf16;
 
-use std::io::{BufReader, Chain, Cursor, Read};
+use std::io::{BufRead, Read};
 
 use gorphan_model::gc::GcTrace;
 use gorphan_model::{Problem, Snapshot};
 
 use crate::{Error, Limits, Options};
 use detect::Kind;
-use gunzip::Tried;
 use layers::{Guard, Notes};
+use source::Source;
 
 /// First bytes looked at to tell what an input is: enough for a page's title or the first fields of a profile.
 const HEAD_BYTES: usize = 4096;
@@ -21,21 +22,31 @@ const HEAD_BYTES: usize = 4096;
 /// Layers of compression unpacked: a profile is gzip itself, a server or a user may have packed it again, twice over.
 const MAX_LAYERS: usize = 3;
 
-/// Bytes asked of a source at once.
-const CHUNK_BYTES: usize = 64 << 10;
-
 /// The window of a zstd frame, as a power of two; 128 MiB, what `zstd -d` itself allows.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-type Source<'a> = Chain<Cursor<Vec<u8>>, Box<dyn Read + 'a>>;
-
 pub(crate) fn read(input: impl Read, options: &Options) -> Result<Vec<Snapshot>, Error> {
     let notes = Notes::default();
-    let (head, opened) = open(input, options.limits.input_bytes, &notes)?;
+    decode(guarded(input, &options.limits, &notes), options, &notes)
+}
+
+pub(crate) fn read_bytes(input: &[u8], options: &Options) -> Result<Vec<Snapshot>, Error> {
+    if input.len() as u64 > options.limits.input_bytes {
+        return read(input, options);
+    }
+    decode(Source::whole(input), options, &Notes::default())
+}
+
+fn guarded<'a>(input: impl Read + 'a, limits: &Limits, notes: &'a Notes) -> Source<'a> {
+    Source::stream(Guard::new(input, limits.input_bytes, None, notes))
+}
+
+fn decode(input: Source<'_>, options: &Options, notes: &Notes) -> Result<Vec<Snapshot>, Error> {
+    let (head, opened) = open(input, options.limits.input_bytes, notes)?;
     let outcome = match opened {
         Opened::Empty => Err(Error::Empty),
         Opened::Profile(source) => profile(source, options),
-        Opened::Text(text) => crate::text::read(text, options),
+        Opened::Text(text) => crate::text::read_buffered(text, options),
         Opened::Refused(error) => return Err(error),
     };
     match (outcome, notes.take()) {
@@ -58,9 +69,10 @@ pub(crate) fn read(input: impl Read, options: &Options) -> Result<Vec<Snapshot>,
 pub(crate) fn read_log(
     input: impl Read,
     limits: &Limits,
-    decode: impl FnOnce(Box<dyn Read + '_>) -> Result<GcTrace, Error>,
+    decode: impl FnOnce(Source<'_>) -> Result<GcTrace, Error>,
 ) -> Result<GcTrace, Error> {
     let notes = Notes::default();
+    let input = guarded(input, limits, &notes);
     let (_, opened) = open(input, limits.input_bytes, &notes)?;
     let not_a_log = |found| Err(Error::NotLog { found });
     let outcome = match opened {
@@ -85,87 +97,62 @@ pub(crate) fn read_log(
 enum Opened<'a> {
     Empty,
     Profile(Source<'a>),
-    Text(Box<dyn Read + 'a>),
+    Text(Source<'a>),
     /// Something that no decoder reads.
     Refused(Error),
 }
 
 /// Unpacks an input as far as it is packed, and tells what it is. Also gives its first bytes, unpacked.
 fn open<'a>(
-    input: impl Read + 'a,
+    mut source: Source<'a>,
     limit_bytes: u64,
     notes: &'a Notes,
 ) -> Result<(Vec<u8>, Opened<'a>), Error> {
-    let (mut head, mut source) = peek(Box::new(Guard::new(input, limit_bytes, None, notes)))?;
+    let guard = |plain: Box<dyn Read + 'a>, layer| {
+        Source::stream(Guard::new(plain, limit_bytes, Some(layer), notes))
+    };
     for _ in 0..=MAX_LAYERS {
-        if head.starts_with(detect::UTF8_BOM) {
-            source = skip(source, detect::UTF8_BOM.len())?;
-            head.drain(..detect::UTF8_BOM.len());
+        if source.fill(HEAD_BYTES)?.starts_with(detect::UTF8_BOM) {
+            source.consume(detect::UTF8_BOM.len());
         }
-        (head, source) = match detect::kind(&head) {
-            Kind::Gzip => match gunzip::whole(source, limit_bytes)? {
-                Tried::Plain(plain) => peek(Box::new(Cursor::new(plain)))?,
-                Tried::Packed(packed) => {
-                    let packed = BufReader::with_capacity(CHUNK_BYTES, packed);
-                    let plain = flate2::bufread::MultiGzDecoder::new(packed);
-                    peek(Box::new(Guard::new(
-                        plain,
-                        limit_bytes,
-                        Some("gzip"),
-                        notes,
-                    )))?
+        let head = source.fill(HEAD_BYTES)?;
+        let head = head.get(..HEAD_BYTES).unwrap_or(head);
+        source = match detect::kind(head) {
+            Kind::Gzip => match gunzip::whole(&mut source, limit_bytes)? {
+                Some(plain) => Source::whole(plain),
+                None => {
+                    let plain = flate2::bufread::MultiGzDecoder::new(source);
+                    guard(Box::new(plain), "gzip")
                 }
             },
             Kind::Zstd => {
-                let packed = BufReader::with_capacity(CHUNK_BYTES, source);
-                let mut plain = zstd::stream::read::Decoder::with_buffer(packed)?;
+                let mut plain = zstd::stream::read::Decoder::with_buffer(source)?;
                 plain.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                peek(Box::new(Guard::new(
-                    plain,
-                    limit_bytes,
-                    Some("zstd"),
-                    notes,
-                )))?
+                guard(Box::new(plain), "zstd")
             }
-            Kind::Utf16 { big_endian } => {
-                let text = utf16::Utf16::new(skip(source, 2)?, big_endian);
-                let text = BufReader::with_capacity(CHUNK_BYTES, text);
-                return Ok((head, Opened::Text(Box::new(text))));
+            kind => {
+                let head = head.to_vec();
+                let opened = match kind {
+                    Kind::Empty => Opened::Empty,
+                    Kind::Profile => Opened::Profile(source),
+                    Kind::Refused(error) => Opened::Refused(error),
+                    Kind::Utf16 { big_endian } => {
+                        source.consume(2);
+                        Opened::Text(Source::stream(utf16::Utf16::new(source, big_endian)))
+                    }
+                    Kind::Text | Kind::Gzip | Kind::Zstd => Opened::Text(source),
+                };
+                return Ok((head, opened));
             }
-            Kind::Empty => return Ok((head, Opened::Empty)),
-            Kind::Profile => return Ok((head, Opened::Profile(source))),
-            Kind::Text => return Ok((head, Opened::Text(Box::new(source)))),
-            Kind::Refused(error) => return Ok((head, Opened::Refused(error))),
         };
     }
     Err(Error::Nested { limit: MAX_LAYERS })
 }
 
-/// The first bytes, and a source that still has them.
-fn peek<'a>(mut reader: Box<dyn Read + 'a>) -> Result<(Vec<u8>, Source<'a>), Error> {
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    reader
-        .by_ref()
-        .take(HEAD_BYTES as u64)
-        .read_to_end(&mut head)?;
-    let source = Cursor::new(head.clone()).chain(reader);
-    Ok((head, source))
-}
-
-fn skip(mut source: Source<'_>, bytes: usize) -> Result<Source<'_>, Error> {
-    let mut skipped = [0; 4];
-    if let Some(skipped) = skipped.get_mut(..bytes) {
-        source.read_exact(skipped)?;
-    }
-    Ok(source)
-}
-
 /// Decodes a profile, which is kept as a whole.
-fn profile(source: Source<'_>, options: &Options) -> Result<Vec<Snapshot>, Error> {
-    let limit_bytes = options.limits.profile_bytes;
-    let mut bytes = Vec::with_capacity(CHUNK_BYTES);
-    source
-        .take(limit_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    crate::pprof::read(&bytes, options).map(|snapshot| vec![snapshot])
+fn profile(mut source: Source<'_>, options: &Options) -> Result<Vec<Snapshot>, Error> {
+    let limit_bytes = options.limits.profile_bytes.saturating_add(1);
+    let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+    let bytes = source.fill(limit_bytes)?;
+    crate::pprof::read(bytes, options).map(|snapshot| vec![snapshot])
 }

@@ -66,3 +66,11 @@ pub struct Options {
 pub fn read(input: impl Read, options: &Options) -> Result<Vec<Snapshot>, Error> {
     input::read(input, options)
 }
+
+/// As [`read`], of an input that is in memory, which is not copied.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(input: &[u8], options: &Options) -> Result<Vec<Snapshot>, Error> {
+    input::read_bytes(input, options)
+}

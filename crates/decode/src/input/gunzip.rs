@@ -1,9 +1,11 @@
 //! Small gzip files unpacked in one go, which takes half the time of a stream. Profiles are such files.
 
-use std::io::{self, Cursor, Read};
+use std::io;
 
 use libdeflater::Decompressor;
 use memchr::memmem;
+
+use super::source::Source;
 
 /// Packed bytes read to see whether that is all; profiles of ten thousand stacks have a quarter of it.
 const MAX_PACKED_BYTES: usize = 1 << 20;
@@ -12,22 +14,12 @@ const MAX_PLAIN_BYTES: usize = 8 << 20;
 /// The first bytes of each member of a gzip file (RFC 1952): magic, and deflate as the method.
 const MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// A gzip source after a try.
-pub(super) enum Tried<R> {
-    /// All of it, unpacked.
-    Plain(Vec<u8>),
-    /// Too large, damaged, or of several members: still packed, from its start.
-    Packed(io::Chain<Cursor<Vec<u8>>, R>),
-}
-
-/// Unpacks `source` if it is small, whole, and one member.
-pub(super) fn whole<R: Read>(mut source: R, limit_bytes: u64) -> io::Result<Tried<R>> {
-    let mut packed = Vec::new();
-    let take = MAX_PACKED_BYTES as u64 + 1;
-    source.by_ref().take(take).read_to_end(&mut packed)?;
-    Ok(match unpack(&packed, limit_bytes) {
-        Some(plain) => Tried::Plain(plain),
-        None => Tried::Packed(Cursor::new(packed).chain(source)),
+/// Unpacks `source` if it is small, whole, and one member; else leaves it as it was.
+pub(super) fn whole(source: &mut Source<'_>, limit_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    source.fill(MAX_PACKED_BYTES + 1)?;
+    Ok(match source.is_whole() {
+        true => unpack(source.fill(0)?, limit_bytes),
+        false => None,
     })
 }
 
@@ -49,7 +41,7 @@ fn unpack(packed: &[u8], limit_bytes: u64) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -64,13 +56,13 @@ mod tests {
 
     #[track_caller]
     fn check(packed: &[u8], limit_bytes: u64, expected: Option<&[u8]>) {
-        match whole(packed, limit_bytes).unwrap() {
-            Tried::Plain(plain) => assert_eq!(Some(plain.as_slice()), expected),
-            Tried::Packed(mut rest) => {
-                let mut all = Vec::new();
-                rest.read_to_end(&mut all).unwrap();
-                assert_eq!((all.as_slice(), expected), (packed, None));
-            }
+        let mut source = Source::stream(packed);
+        let plain = whole(&mut source, limit_bytes).unwrap();
+        assert_eq!(plain.as_deref(), expected);
+        if plain.is_none() {
+            let mut rest = Vec::new();
+            source.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, packed);
         }
     }
 

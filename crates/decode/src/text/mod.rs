@@ -15,7 +15,7 @@ mod quote;
 mod stacks;
 mod wrap;
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 use gorphan_model::Snapshot;
 
@@ -23,9 +23,8 @@ use crate::{Error, Options};
 use clean::Log;
 use parser::{Dressed, Parser, Shared};
 
-/// Bytes read at once. Go's own lines are under 1 KB but for labels and long lists of program counters; this
-/// amortises the calls and stays within the second-level cache.
-const BUFFER_BYTES: usize = 128 << 10;
+/// Bytes looked at together, and read at once where this module reads; see `input::source`.
+const CHUNK_BYTES: usize = 128 << 10;
 /// The longest line that is looked at. A JSON log line may hold a whole dump; past this it is left out.
 const MAX_LINE_BYTES: usize = 8 << 20;
 
@@ -37,18 +36,40 @@ const MAX_LINE_BYTES: usize = 8 << 20;
 /// # Errors
 /// When reading fails or no goroutine is found.
 pub fn read(input: impl Read, options: &Options) -> Result<Vec<Snapshot>, Error> {
+    read_buffered(BufReader::with_capacity(CHUNK_BYTES, input), options)
+}
+
+/// As [`read`]; what the input lends is not copied.
+pub(crate) fn read_buffered(
+    mut input: impl BufRead,
+    options: &Options,
+) -> Result<Vec<Snapshot>, Error> {
     let mut shared = Shared::new(options);
     let mut text = Text::default();
-    let mut reader = Chunks::new(input, options.limits.input_bytes);
-    while let Some(chunk) = reader.next(&mut text, &mut shared)? {
-        text.feed(&mut shared, chunk);
+    let mut left_bytes = options.limits.input_bytes;
+    loop {
+        let chunk = match input.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            chunk => chunk?,
+        };
+        let most = usize::try_from(left_bytes).unwrap_or(usize::MAX);
+        let taken = chunk.len().min(most).min(CHUNK_BYTES);
+        if taken == 0 {
+            return text.end(&mut shared, !chunk.is_empty());
+        }
+        text.cut(&mut shared, chunk.get(..taken).unwrap_or_default());
+        left_bytes -= taken as u64;
+        input.consume(taken);
     }
-    text.end(&mut shared, reader.over_limit)
 }
 
 /// The decoder's state between chunks.
 struct Text {
     mode: Mode,
+    /// The beginning of a line whose end has not come yet.
+    partial: Vec<u8>,
+    /// The rest of a line that is too long is passed over.
+    skipping: bool,
     lines: u64,
     /// The first line that is not empty, to say what was found in place of goroutines.
     first: Vec<u8>,
@@ -64,6 +85,8 @@ impl Default for Text {
     fn default() -> Self {
         Self {
             mode: Mode::Clean(Box::new(Parser::new(true))),
+            partial: Vec::new(),
+            skipping: false,
             lines: 0,
             first: Vec::new(),
             bytes: 0,
@@ -75,6 +98,44 @@ impl Default for Text {
 const EXCERPT_BYTES: usize = 120;
 
 impl Text {
+    /// Cuts a stream into whole lines.
+    fn cut(&mut self, shared: &mut Shared<'_>, chunk: &[u8]) {
+        let mut rest = chunk;
+        if self.skipping || !self.partial.is_empty() {
+            let end = memchr::memchr(b'\n', chunk).map(|at| at + 1);
+            let (line, after) = chunk.split_at(end.unwrap_or(chunk.len()));
+            self.keep(line);
+            if end.is_none() {
+                return;
+            }
+            if std::mem::take(&mut self.skipping) {
+                self.skip_line(shared);
+            } else {
+                let mut line = std::mem::take(&mut self.partial);
+                self.feed(shared, &line);
+                line.clear();
+                self.partial = line;
+            }
+            rest = after;
+        }
+        let whole = memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1);
+        let (lines, partial) = rest.split_at(whole);
+        if !lines.is_empty() {
+            self.feed(shared, lines);
+        }
+        self.keep(partial);
+    }
+
+    /// Keeps a part of a line until its end comes.
+    fn keep(&mut self, part: &[u8]) {
+        self.skipping |= self.partial.len() + part.len() > MAX_LINE_BYTES;
+        if self.skipping {
+            self.partial = Vec::new();
+        } else {
+            self.partial.extend_from_slice(part);
+        }
+    }
+
     fn feed(&mut self, shared: &mut Shared<'_>, chunk: &[u8]) {
         if self.first.is_empty() {
             let line = chunk.trim_ascii_start();
@@ -113,7 +174,15 @@ impl Text {
         }
     }
 
-    fn end(self, shared: &mut Shared<'_>, over_limit: bool) -> Result<Vec<Snapshot>, Error> {
+    fn end(mut self, shared: &mut Shared<'_>, over_limit: bool) -> Result<Vec<Snapshot>, Error> {
+        if self.skipping {
+            self.skip_line(shared);
+        } else if !self.partial.is_empty() {
+            shared.partial = true;
+            let mut line = std::mem::take(&mut self.partial);
+            line.push(b'\n');
+            self.feed(shared, &line);
+        }
         let (mut parsers, problem) = match self.mode {
             Mode::Clean(parser) => (vec![*parser], None),
             Mode::Log(log) => {
@@ -162,114 +231,4 @@ fn found(first: &[u8], lines: u64) -> String {
     let shown = shown.trim_end();
     let plural = if lines == 1 { "" } else { "s" };
     format!("{lines} line{plural} of text that starts with {shown:?}")
-}
-
-/// Cuts a stream into chunks of whole lines.
-struct Chunks<R> {
-    input: R,
-    buffer: Vec<u8>,
-    /// Bytes given out by the last call.
-    given: usize,
-    filled: usize,
-    left: u64,
-    over_limit: bool,
-    ended: bool,
-    /// The rest of a line that is too long is passed over.
-    skipping: bool,
-}
-
-impl<R: Read> Chunks<R> {
-    fn new(input: R, limit_bytes: u64) -> Self {
-        Self {
-            input,
-            buffer: vec![0; BUFFER_BYTES],
-            given: 0,
-            filled: 0,
-            left: limit_bytes,
-            over_limit: false,
-            ended: false,
-            skipping: false,
-        }
-    }
-
-    /// The next whole lines; the last one gets a newline if it has none.
-    fn next(&mut self, text: &mut Text, shared: &mut Shared<'_>) -> Result<Option<&[u8]>, Error> {
-        self.buffer.copy_within(self.given..self.filled, 0);
-        self.filled -= self.given;
-        self.given = 0;
-        loop {
-            if self.ended {
-                return Ok(self.last(shared));
-            }
-            if self.filled == self.buffer.len() {
-                if self.buffer.len() < MAX_LINE_BYTES {
-                    self.buffer.resize(self.buffer.len() * 2, 0);
-                } else {
-                    self.skipping = true;
-                    self.filled = 0;
-                }
-            }
-            let start = self.filled;
-            let got = self.fill()?;
-            self.ended = got == 0;
-            let new = self.buffer.get(start..start + got).unwrap_or_default();
-            if self.skipping {
-                let Some(at) = memchr::memchr(b'\n', new) else {
-                    self.filled = 0;
-                    if self.ended {
-                        text.skip_line(shared);
-                    }
-                    continue;
-                };
-                text.skip_line(shared);
-                self.skipping = false;
-                self.buffer.copy_within(start + at + 1..start + got, 0);
-                self.filled = got - at - 1;
-            } else {
-                self.filled += got;
-            }
-            let filled = self.buffer.get(..self.filled).unwrap_or_default();
-            if let Some(at) = memchr::memrchr(b'\n', filled) {
-                self.given = at + 1;
-                return Ok(self.buffer.get(..self.given));
-            }
-        }
-    }
-
-    /// What is left after the last newline.
-    fn last(&mut self, shared: &mut Shared<'_>) -> Option<&[u8]> {
-        if self.filled == 0 {
-            return None;
-        }
-        shared.partial = true;
-        self.buffer.truncate(self.filled);
-        self.buffer.push(b'\n');
-        self.given = self.filled;
-        self.buffer.get(..)
-    }
-
-    fn fill(&mut self) -> Result<usize, Error> {
-        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let most = room
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        if most == 0 && !room.is_empty() {
-            // At the limit; whether anything follows decides whether something was left out.
-            let mut one = [0];
-            self.over_limit = read_some(&mut self.input, &mut one)? > 0;
-            return Ok(0);
-        }
-        let got = read_some(&mut self.input, room.get_mut(..most).unwrap_or_default())?;
-        self.left -= got as u64;
-        Ok(got)
-    }
-}
-
-fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    loop {
-        match input.read(buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
 }
