@@ -5,61 +5,19 @@ use std::sync::Arc;
 
 use gorphan_model::{
     Format, GoroutineId, Identities, Identity, Labels, Problem, ProfileKind, Sample, Snapshot,
-    State, Status, Waits,
+    Waits,
 };
 use hashbrown::HashTable;
 
 use super::header::LabelList;
 use super::stacks::{StackId, Stacks};
+use super::states::States;
 use crate::Limits;
 
-/// Distinct states kept per input. Go has had under 80; further words become `unknown`.
-const MAX_STATES: usize = 256;
 /// Entries of 64 neighbouring goroutine numbers each, 16 bytes an entry, that are remembered to see a number come again.
 const MAX_NUMBER_RANGES: usize = 450_000;
 /// Goroutines whose stack was unavailable that are remembered, to be replaced if another thread prints them.
 const MAX_UNAVAILABLE: usize = 1024;
-
-/// The states met, each parsed once.
-#[derive(Default)]
-pub(super) struct States {
-    known: Vec<(Box<[u8]>, State)>,
-    last: usize,
-}
-
-impl States {
-    /// The number of a state by the runtime's words.
-    pub(super) fn get(&mut self, words: &[u8]) -> u16 {
-        let hit =
-            |slot: Option<&(Box<[u8]>, State)>| slot.is_some_and(|(known, _)| **known == *words);
-        if !hit(self.known.get(self.last)) {
-            self.last = match self.known.iter().position(|slot| hit(Some(slot))) {
-                Some(at) => at,
-                None => self.add(words),
-            };
-        }
-        u16::try_from(self.last).unwrap_or_default()
-    }
-
-    fn add(&mut self, words: &[u8]) -> usize {
-        // The first slot is the one for everything past the limit.
-        if self.known.is_empty() {
-            self.known
-                .push((Box::default(), State::Status(Status::Unknown)));
-        }
-        if self.known.len() >= MAX_STATES {
-            return 0;
-        }
-        let state = State::parse(&String::from_utf8_lossy(words));
-        self.known.push((words.into(), state));
-        self.known.len() - 1
-    }
-
-    /// The state behind a number.
-    pub(super) fn state(&self, id: u16) -> Option<&State> {
-        self.known.get(usize::from(id)).map(|(_, state)| state)
-    }
-}
 
 /// One goroutine, or the goroutines of one record of `debug=1`, without the stack.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +51,8 @@ pub(super) struct Builder {
     snapshot: Snapshot,
     slots: Vec<Slot>,
     table: HashTable<u32>,
+    /// By stack, the slot of the last goroutine with it: most stacks have one.
+    latest: Vec<u32>,
     last: usize,
     hasher: foldhash::fast::RandomState,
     numbers: Numbers,
@@ -120,6 +80,7 @@ impl Builder {
             snapshot,
             slots: Vec::new(),
             table: HashTable::new(),
+            latest: Vec::new(),
             last: 0,
             hasher: foldhash::fast::RandomState::default(),
             numbers: Numbers::default(),
@@ -219,20 +180,22 @@ impl Builder {
     }
 
     fn slot(&mut self, key: Key, stacks: &Stacks, states: &States) -> Option<usize> {
-        if self
-            .slots
-            .get(self.last)
-            .is_some_and(|slot| slot.key == key)
+        let has_key = |at: u32| {
+            let slot: Option<&Slot> = self.slots.get(at as usize);
+            slot.is_some_and(|slot| slot.key == key)
+        };
+        if let Some(at) = self
+            .latest
+            .get(key.stack as usize)
+            .filter(|at| has_key(**at))
         {
+            self.last = *at as usize;
             return Some(self.last);
         }
         let hash = self.hasher.hash_one(key);
-        let slots = &self.slots;
-        let known = self.table.find(hash, |at| {
-            slots.get(*at as usize).is_some_and(|slot| slot.key == key)
-        });
-        self.last = match known {
-            Some(at) => *at as usize,
+        let known = self.table.find(hash, |at| has_key(*at));
+        let at = match known {
+            Some(at) => *at,
             None => {
                 let at = u32::try_from(self.slots.len()).ok()?;
                 self.slots
@@ -243,9 +206,17 @@ impl Builder {
                         .get(*at as usize)
                         .map_or(0, |slot| hasher.hash_one(slot.key))
                 });
-                self.slots.len() - 1
+                at
             }
         };
+        let stack = key.stack as usize;
+        if stack >= self.latest.len() {
+            self.latest.resize(stack + 1, at);
+        }
+        if let Some(latest) = self.latest.get_mut(stack) {
+            *latest = at;
+        }
+        self.last = at as usize;
         Some(self.last)
     }
 

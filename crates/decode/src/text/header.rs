@@ -33,6 +33,15 @@ pub(super) enum Parsed<'a> {
 /// What every header starts with.
 pub(super) const START: &[u8] = b"goroutine ";
 
+/// Splits a line that starts like a header after the goroutine's number.
+#[inline]
+pub(super) fn split_number(line: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = line.strip_prefix(START)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at(digits);
+    Some((number_u64(number)?, rest))
+}
+
 /// Reads a line, without its newline, that starts with [`START`].
 ///
 /// Source: `goroutineheader` in `runtime/traceback.go`. Go 1.26 writes labels inside of the brackets as ` labels:{...}`,

@@ -13,6 +13,7 @@ mod parser;
 mod prefix;
 mod quote;
 mod stacks;
+mod states;
 mod wrap;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};

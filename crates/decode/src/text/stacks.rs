@@ -154,40 +154,26 @@ impl Stacks {
     /// Goes on from `node` through `text`, which ends with a newline, as far as blocks before did; at most `max_lines`.
     #[inline]
     pub(super) fn walk(&mut self, mut node: NodeId, text: &[u8], max_lines: usize) -> Walk {
-        let mut rest = text;
+        let mut taken = 0;
         let mut lines = 0;
         let mut parent = None;
-        while lines < max_lines && !matches!(rest.first(), None | Some(b'\n')) {
+        while lines < max_lines {
+            let rest = text.get(taken..).unwrap_or_default();
             let Some(from) = self.nodes.get(node as usize) else {
                 break;
             };
-            let (last, mut other) = (from.next, from.newest);
-            let mut id = last;
-            let mut taken = 0;
-            for _ in 0..MAX_TRIES {
-                let Some(next) = self.nodes.get(id as usize) else {
-                    break;
-                };
-                taken = self.taken(next, rest, &mut parent);
-                if taken > 0 {
-                    break;
-                }
-                id = other;
-                other = self.nodes.get(id as usize).map_or(NONE, |node| node.older);
+            let mut next = from.next;
+            let mut line = self.taken(next, rest, &mut parent);
+            if line == 0 && rest.first() != Some(&b'\n') {
+                (next, line) = self.turn(node, rest, &mut parent);
             }
-            if taken == 0 {
+            if line == 0 {
                 break;
             }
-            if id != last
-                && let Some(from) = self.nodes.get_mut(node as usize)
-            {
-                from.next = id;
-            }
-            node = id;
-            rest = rest.get(taken..).unwrap_or_default();
+            node = next;
+            taken += line;
             lines += 1;
         }
-        let taken = text.len() - rest.len();
         Walk {
             node,
             taken,
@@ -196,9 +182,40 @@ impl Stacks {
         }
     }
 
-    /// The bytes of the first line of `text` with its newline if it is the line of `next`; else 0.
+    /// Looks for the line among those that followed `node` before the last block.
+    #[inline(never)]
+    fn turn(
+        &mut self,
+        node: NodeId,
+        text: &[u8],
+        parent: &mut Option<GoroutineId>,
+    ) -> (NodeId, usize) {
+        let mut id = self
+            .nodes
+            .get(node as usize)
+            .map_or(NONE, |from| from.newest);
+        for _ in 1..MAX_TRIES {
+            let taken = self.taken(id, text, parent);
+            if taken > 0 {
+                if let Some(from) = self.nodes.get_mut(node as usize) {
+                    from.next = id;
+                }
+                return (id, taken);
+            }
+            match self.nodes.get(id as usize) {
+                Some(node) => id = node.older,
+                None => break,
+            }
+        }
+        (NONE, 0)
+    }
+
+    /// The bytes of the first line of `text` with its newline if it is the line of node `next`; else 0.
     #[inline(always)]
-    fn taken(&self, next: &Node, text: &[u8], creator: &mut Option<GoroutineId>) -> usize {
+    fn taken(&self, next: NodeId, text: &[u8], creator: &mut Option<GoroutineId>) -> usize {
+        let Some(next) = self.nodes.get(next as usize) else {
+            return 0;
+        };
         let len = next.len as usize;
         let Some((head, rest)) = text.split_at_checked(len) else {
             return 0;

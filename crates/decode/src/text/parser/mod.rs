@@ -8,10 +8,11 @@ mod dumps;
 use gorphan_model::query::Candidate;
 use gorphan_model::{Format, ProfileKind, Snapshot};
 
-use super::build::{Builder, Goroutine, States};
+use super::build::{Builder, Goroutine};
 use super::clean;
 use super::header::{self, Header, LabelList, Parsed};
 use super::stacks::{StackId, Stacks};
+use super::states::{Headers, States};
 use crate::Options;
 pub(super) use block::Block;
 use block::walk;
@@ -21,6 +22,7 @@ pub(super) struct Shared<'a> {
     pub(super) options: &'a Options,
     pub(super) stacks: Stacks,
     pub(super) states: States,
+    headers: Headers,
     /// Snapshots so far.
     pub(super) snapshots: usize,
     /// The line being read is the last and has no newline: it may be cut.
@@ -33,6 +35,7 @@ impl<'a> Shared<'a> {
             options,
             stacks: Stacks::new(options.limits.stacks),
             states: States::default(),
+            headers: Headers::default(),
             snapshots: 0,
             partial: false,
         }
@@ -159,8 +162,13 @@ impl Parser {
             }
             Phase::Outside if line.is_empty() => true,
             Phase::Outside => {
+                if let Some(one) = shared.headers.get(line) {
+                    self.labels.clear();
+                    self.open_goroutine(one);
+                    return true;
+                }
                 if let Parsed::Header(header) = header::parse(line) {
-                    self.open(shared, &header);
+                    self.open(shared, line, &header);
                     return true;
                 }
                 self.counted() && self.open_record(line)
@@ -213,7 +221,7 @@ impl Parser {
         }
         if line.starts_with(header::START) {
             match header::parse(line) {
-                Parsed::Header(header) => return self.open(shared, &header),
+                Parsed::Header(header) => return self.open(shared, line, &header),
                 Parsed::Damaged(what) => {
                     if shared.partial {
                         self.truncated(
@@ -261,7 +269,7 @@ impl Parser {
         self.apart = true;
     }
 
-    fn open(&mut self, shared: &mut Shared<'_>, header: &Header<'_>) {
+    fn open(&mut self, shared: &mut Shared<'_>, line: &[u8], header: &Header<'_>) {
         self.labels.clear();
         if !self.labels.parse(header.labels) {
             let line = self.line;
@@ -270,18 +278,24 @@ impl Parser {
                 "labels of a goroutine could not be read; it is counted without them",
             );
         }
+        let one = Goroutine {
+            id: header.id,
+            parent: None,
+            state: Some(shared.states.get(header.words)),
+            minutes: header.minutes,
+            count: 1,
+            leaked: header.leaked,
+            durable: header.durable,
+            locked: header.locked,
+        };
+        shared.headers.keep(line, header, &one);
+        self.open_goroutine(one);
+    }
+
+    fn open_goroutine(&mut self, one: Goroutine) {
         self.pending.clear();
         self.state = Phase::Goroutine(Block {
-            one: Goroutine {
-                id: header.id,
-                parent: None,
-                state: Some(shared.states.get(header.words)),
-                minutes: header.minutes,
-                count: 1,
-                leaked: header.leaked,
-                durable: header.durable,
-                locked: header.locked,
-            },
+            one,
             node: Stacks::DUMP,
             line: self.line,
             depth: 0,
