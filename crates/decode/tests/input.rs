@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gorphan_decode::{Error, Limits, Options, read};
+use gorphan_decode::{Error, Limits, Options, read, read_bytes};
 use gorphan_model::Snapshot;
 use oracle::Builder;
 use proptest::prelude::*;
@@ -29,7 +29,13 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<Vec<Snapshot>, Error> {
-    read(bytes, &Options::default())
+    let streamed = read(bytes, &Options::default());
+    let lent = read_bytes(bytes, &Options::default());
+    match (&streamed, &lent) {
+        (Ok(streamed), Ok(lent)) => assert_eq!(streamed, lent),
+        _ => assert_eq!(format!("{streamed:?}"), format!("{lent:?}")),
+    }
+    streamed
 }
 
 /// The input gives the profile's goroutines; returns the problems.

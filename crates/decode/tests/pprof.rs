@@ -89,6 +89,35 @@ fn equal_stacks_merge_with_their_labels_even_from_other_addresses() {
 }
 
 #[test]
+fn labels_met_before_are_those_of_their_own_sample() {
+    let mut profile = Builder::new("goroutine");
+    profile.location(&[("main.f", "m.go", 3)]);
+    profile.location(&[("main.g", "m.go", 5)]);
+    let (key, value) = (profile.string("k"), profile.string("v"));
+    let (key, value) = (key as u8, value as u8);
+    let mut bytes = profile.encode();
+    let label = [0x1a, 4, 0x08, key, 0x10, value];
+    let mut sample = |parts: &[&[u8]]| {
+        let message = parts.concat();
+        bytes.extend_from_slice(&[0x12, message.len() as u8]);
+        bytes.extend_from_slice(&message);
+    };
+    // location_id: 1, value: 2, label; the same again; and for location 2, twice, with a value after the label.
+    sample(&[&[0x08, 1, 0x10, 2], &label]);
+    sample(&[&[0x08, 1, 0x10, 2], &label]);
+    sample(&[&[0x08, 2], &label, &[0x10, 7]]);
+    sample(&[&[0x08, 2], &label, &[0x10, 7]]);
+    // Nothing but the label.
+    sample(&[&label]);
+    let snapshot = read(&bytes).expect("a goroutine profile");
+    insta::assert_snapshot!(show(&snapshot), @r"
+    4 k=v*4: main.f@m.go:3
+    14 k=v*14: main.g@m.go:5
+    ! sample 5 at byte 164: it has no count; it is left out
+    ");
+}
+
+#[test]
 fn numeric_labels_become_text_with_their_unit() {
     let mut profile = Builder::new("goroutine");
     let here = profile.location(&[("main.f", "m.go", 3)]);

@@ -4,6 +4,7 @@
 //! the bytes and goes over them twice: once for the tables (strings, functions, locations, mappings), which writers put
 //! in any order, and once for the samples.
 
+mod labels;
 mod samples;
 mod sniff;
 mod tables;

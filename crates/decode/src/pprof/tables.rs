@@ -92,6 +92,8 @@ pub(crate) struct Tables<'a> {
     pub(crate) period_type: Option<u64>,
     /// Samples in the profile.
     pub(crate) sample_count: usize,
+    /// Bytes of all samples.
+    pub(crate) sample_bytes: usize,
     pub(crate) time_nanos: Option<i64>,
     /// Offset and kind of the damage at which the profile ends early.
     pub(crate) damage: Option<(u64, &'static str)>,
@@ -130,6 +132,7 @@ impl<'a> Tables<'a> {
             sample_types: Vec::new(),
             period_type: None,
             sample_count: 0,
+            sample_bytes: 0,
             time_nanos: None,
             damage: None,
             full: false,
@@ -151,8 +154,9 @@ impl<'a> Tables<'a> {
 
     fn field(&mut self, number: u64, value: Value<'a>) {
         match (number, value) {
-            (field::SAMPLE, Value::Bytes(_)) => {
-                self.sample_count = self.sample_count.saturating_add(1)
+            (field::SAMPLE, Value::Bytes(message)) => {
+                self.sample_count = self.sample_count.saturating_add(1);
+                self.sample_bytes = self.sample_bytes.saturating_add(message.len());
             }
             (field::STRING_TABLE, Value::Bytes(text)) => {
                 push(&mut self.full, &mut self.strings, text);

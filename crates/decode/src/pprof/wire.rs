@@ -29,6 +29,11 @@ impl<'a> Fields<'a> {
     }
 
     /// Bytes not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// How many bytes are not read yet.
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
@@ -69,22 +74,17 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads one varint of at most 64 bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn varint(rest: &mut &[u8]) -> Result<u64, Damage> {
-    // Nearly all numbers of a profile fit in one byte or two.
-    match rest {
-        [byte, tail @ ..] if *byte < 0x80 => {
-            let value = u64::from(*byte);
-            *rest = tail;
-            Ok(value)
+    // Nearly all numbers of a profile have one byte or two. Which of both cannot be foreseen, so that no branch asks.
+    if let [low, high, ..] = **rest {
+        let second = low >> 7;
+        if second & (high >> 7) == 0 {
+            *rest = rest.get(1 + usize::from(second)..).unwrap_or_default();
+            return Ok(u64::from(low & 0x7f) | u64::from(high * second) << 7);
         }
-        [low, high, tail @ ..] if *high < 0x80 => {
-            let value = u64::from(low & 0x7f) | u64::from(*high) << 7;
-            *rest = tail;
-            Ok(value)
-        }
-        _ => long_varint(rest),
     }
+    long_varint(rest)
 }
 
 fn long_varint(rest: &mut &[u8]) -> Result<u64, Damage> {
