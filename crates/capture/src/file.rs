@@ -94,6 +94,7 @@ fn decode(
         },
         snapshots: decoded.snapshots,
         filtered: decoded.filtered,
+        why: None,
         problems: Vec::new(),
     })
 }

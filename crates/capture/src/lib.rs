@@ -14,6 +14,7 @@ mod target;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use gorphan_model::proof::Why;
 use gorphan_model::{Problem, Snapshot};
 
 pub use error::Error;
@@ -47,6 +48,8 @@ pub struct Capture {
     /// If the filter asks about single goroutines (state, wait, label): what it lets through, as its own snapshots with
     /// the same [`Snapshot::first_line`]; one that would be empty may be missing. Verdicts need all goroutines.
     pub filtered: Option<Vec<Snapshot>>,
+    /// All that is known of the goroutine that was asked for, where memory was read and it is there.
+    pub why: Option<Why>,
     /// What went wrong on the way without costing the capture.
     pub problems: Vec<Problem>,
 }
@@ -90,9 +93,16 @@ pub fn capture_with_progress(
 ) -> Result<Capture, Error> {
     match target {
         Target::Process { pid, options } => Ok(process::capture(*pid, options, &decode.filter)?),
-        Target::Core { core, executable } => {
-            Ok(process::capture_core(core, executable, &decode.filter)?)
-        }
+        Target::Core {
+            core,
+            executable,
+            options,
+        } => Ok(process::capture_core(
+            core,
+            executable,
+            options,
+            &decode.filter,
+        )?),
         Target::File(path) if process::is_core(path) => {
             Err(Error::Process(process::ProcessError::NeedsExecutable {
                 executable: process::executable_of_core(path),

@@ -27,6 +27,8 @@ pub enum Target {
         core: PathBuf,
         /// The executable.
         executable: PathBuf,
+        /// How to look into it.
+        options: ProcessOptions,
     },
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use gorphan_capture::{
-    Auth, Capture, ClientCertificate, Debug, HttpOptions, Profile, Progress, Secret, Target,
-    Timeouts,
+    Auth, Capture, ClientCertificate, Debug, HttpOptions, ProcessOptions, Profile, Progress,
+    Secret, Target, Timeouts,
 };
 use gorphan_decode::Options;
 use gorphan_model::query::Filter;
@@ -73,6 +73,7 @@ fn with_executable(target: Target, process: &ProcessArgs) -> Result<Target> {
         (Target::File(core), Some(executable)) => Ok(Target::Core {
             core,
             executable: executable.clone(),
+            options: ProcessOptions::default(),
         }),
         (_, Some(_)) => Err(Failure::new(
             "--exe gives the executable of a core file, and the source is none",

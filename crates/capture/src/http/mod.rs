@@ -119,6 +119,7 @@ impl Client {
             },
             snapshots: decoded.snapshots,
             filtered: decoded.filtered,
+            why: None,
             problems,
         })
     }

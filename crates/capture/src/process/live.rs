@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use gorphan_goruntime::{Bias, Depth, Frozen, Limits, Moment, Runtime};
+use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Runtime};
 use gorphan_model::query::Filter;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -12,7 +12,7 @@ use super::freeze::{FreezeError, freeze};
 use super::memory::LiveMemory;
 use super::permission;
 use super::procfs::{Process, Status};
-use super::{Capture, Info, Pid, ProcessError, ProcessOptions, elf, finish, runtime_of};
+use super::{Asked, Capture, Info, Pid, ProcessError, ProcessOptions, elf, finish, runtime_of};
 
 /// Stops a process, copies what matters, lets it go, and makes a snapshot of the copy.
 pub(super) fn capture(
@@ -31,15 +31,8 @@ pub(super) fn capture(
         pause: Some(copy.pause),
     };
     let bytes = opened.memory.bytes();
-    finish(
-        info,
-        &runtime,
-        &copy.frozen,
-        bytes,
-        filter,
-        true,
-        Vec::new(),
-    )
+    let asked = Asked { options, filter };
+    finish(info, &runtime, &copy.frozen, bytes, asked, true, Vec::new())
 }
 
 /// A process that may be read, with all that is opened beforehand.
@@ -92,7 +85,7 @@ impl Opened {
     /// Stops and copies on a thread of its own: when that ends, however it ends, the kernel lets go of what it traces.
     fn copy(&self, runtime: &Runtime, options: &ProcessOptions) -> Result<Copy, ProcessError> {
         thread::scope(|scope| {
-            let tracer = scope.spawn(|| self.copy_here(runtime, options.pause_budget));
+            let tracer = scope.spawn(|| self.copy_here(runtime, options));
             tracer.join().unwrap_or_else(|_| {
                 Err(ProcessError::System {
                     pid: self.process.pid,
@@ -103,7 +96,8 @@ impl Opened {
         })
     }
 
-    fn copy_here(&self, runtime: &Runtime, budget: Duration) -> Result<Copy, ProcessError> {
+    fn copy_here(&self, runtime: &Runtime, options: &ProcessOptions) -> Result<Copy, ProcessError> {
+        let budget = options.pause_budget;
         let pid = self.process.pid;
         let since = Instant::now();
         // Past the end of the clock is as good as none.
@@ -140,7 +134,7 @@ impl Opened {
         let moment = Moment {
             threads: &stopped.threads,
             now_nanos: self.now_nanos(),
-            depth: Depth::Goroutines,
+            depth: options.depth(),
             limits: Limits::default(),
             may_go_on: &|| Instant::now() < deadline,
         };

@@ -25,12 +25,14 @@ mod buildinfo;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
-use gorphan_goruntime::{Bias, Depth, Frozen, Image, Limits, Moment, Runtime};
-use gorphan_model::Problem;
+use gorphan_goruntime::{Bias, Depth, Frozen, Image, Limits, Moment, Question, Runtime};
 use gorphan_model::query::Filter;
+use gorphan_model::{GoroutineId, Problem};
 
 pub use core::CoreError;
 pub use error::ProcessError;
@@ -48,6 +50,28 @@ const MAX_EXECUTABLE_BYTES: u64 = 2 << 30;
 pub struct ProcessOptions {
     /// How long the target may stand still. When it would be longer it is let go, and there is no capture.
     pub pause_budget: Duration,
+    /// Whether to find out which goroutines can still be woken. Much more is copied for it.
+    pub proof: bool,
+    /// With `proof`, a goroutine of which all is to be said.
+    pub why: Option<GoroutineId>,
+}
+
+impl ProcessOptions {
+    /// How much to copy.
+    fn depth(&self) -> Depth {
+        if self.proof {
+            Depth::Proof
+        } else {
+            Depth::Goroutines
+        }
+    }
+}
+
+/// What is asked of a process or core file.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    options: &'a ProcessOptions,
+    filter: &'a Filter,
 }
 
 impl Default for ProcessOptions {
@@ -55,6 +79,8 @@ impl Default for ProcessOptions {
         Self {
             // What most health checks and clients forgive.
             pause_budget: Duration::from_secs(1),
+            proof: false,
+            why: None,
         }
     }
 }
@@ -135,6 +161,7 @@ pub(crate) fn executable_of_core(path: &Path) -> Option<String> {
 pub(crate) fn capture_core(
     path: &Path,
     executable: &Path,
+    options: &ProcessOptions,
     filter: &Filter,
 ) -> Result<Capture, ProcessError> {
     let name = path.display().to_string();
@@ -153,7 +180,7 @@ pub(crate) fn capture_core(
         threads: &core.threads,
         // Not in the file; waits, which it is for, are dropped below.
         now_nanos: 0,
-        depth: Depth::Goroutines,
+        depth: options.depth(),
         limits: Limits::default(),
         may_go_on: &|| true,
     };
@@ -183,7 +210,8 @@ pub(crate) fn capture_core(
         pause: None,
     };
     let bytes = core.memory.bytes();
-    finish(info, &runtime, &frozen, bytes, filter, false, problems)
+    let asked = Asked { options, filter };
+    finish(info, &runtime, &frozen, bytes, asked, false, problems)
 }
 
 /// The Go runtime of an executable that is open.
@@ -219,16 +247,26 @@ fn finish(
     runtime: &Runtime,
     frozen: &Frozen,
     bytes_read: u64,
-    filter: &Filter,
+    asked: Asked<'_>,
     knows_now: bool,
     problems: Vec<Problem>,
 ) -> Result<Capture, ProcessError> {
-    let (mut snapshot, _) = runtime
-        .snapshot(frozen)
-        .map_err(|source| ProcessError::Runtime {
-            name: info.name.clone(),
-            source,
-        })?;
+    let Asked { options, filter } = asked;
+    let seen = if options.proof {
+        let question = Question {
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
+            why: options.why,
+        };
+        let answer = runtime.prove(frozen, &question);
+        answer.map(|answer| (answer.snapshot, answer.why))
+    } else {
+        let seen = runtime.snapshot(frozen);
+        seen.map(|(snapshot, _)| (snapshot, None))
+    };
+    let (mut snapshot, why) = seen.map_err(|source| ProcessError::Runtime {
+        name: info.name.clone(),
+        source,
+    })?;
     snapshot.taken_at_unix_nanos = snapshot.taken_at_unix_nanos.or(info.taken_at_unix_nanos);
     snapshot.bytes_read = bytes_read;
     if !knows_now {
@@ -241,6 +279,7 @@ fn finish(
         info,
         snapshots: vec![snapshot],
         filtered,
+        why,
         problems,
     })
 }
