@@ -55,6 +55,10 @@ pub struct Detail {
     pub sample: usize,
     /// The thread that runs it, or that it is locked to, in the target's PID namespace.
     pub tid: Option<u64>,
+    /// The number of the goroutine that started it; `None` before Go 1.21.
+    pub parent: Option<GoroutineId>,
+    /// Where its labels lie; 0 where it has none.
+    pub labels: u64,
     /// Bytes of its stack, used and unused.
     pub stack_bytes: u64,
 }
@@ -110,6 +114,18 @@ impl Runtime {
     /// The executable.
     pub fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// The linked address of a function's first instruction; `None` where the program has none of this name.
+    pub fn function(&self, name: &str) -> Option<Address> {
+        let work = Work::new();
+        let [found] = self.code(&work).ok()?.named([name]);
+        Some(Address(found?.entry))
+    }
+
+    /// Where the `runtime.g` at an address says where its labels are.
+    pub fn labels_field(&self, g: Address) -> Option<Address> {
+        g.plus(self.layout.g.labels.into())
     }
 
     /// How many goroutines a process has, counted without stopping it, as `runtime.NumGoroutine` counts.

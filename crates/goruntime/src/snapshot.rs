@@ -156,6 +156,8 @@ impl<'a> Builder<'a> {
             g: pointer,
             sample: at,
             tid: thread,
+            parent: one.parent.map(GoroutineId),
+            labels: one.labels,
             stack_bytes: one.stack_high.saturating_sub(one.stack_low),
         });
     }

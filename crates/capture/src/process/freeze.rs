@@ -282,7 +282,7 @@ fn look(tid: Pid) -> rustix::io::Result<Option<WaitIdStatus>> {
     }
 }
 
-fn raw(tid: Pid) -> nix::unistd::Pid {
+pub(super) fn raw(tid: Pid) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(tid.cast_signed())
 }
 
@@ -298,7 +298,7 @@ fn detach(tid: Pid, signal: i32) -> nix::Result<()> {
 }
 
 /// The registers that may hold a pointer.
-fn general(of: &libc::user_regs_struct) -> [u64; GENERAL_REGISTERS] {
+pub(super) fn general(of: &libc::user_regs_struct) -> [u64; GENERAL_REGISTERS] {
     [
         of.rax, of.rbx, of.rcx, of.rdx, of.rsi, of.rdi, of.rbp, of.rsp, of.r8, of.r9, of.r10,
         of.r11, of.r12, of.r13, of.r14, of.r15,

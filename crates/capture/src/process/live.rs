@@ -38,7 +38,7 @@ pub(super) fn capture(
 /// A process that may be read, with all that is opened beforehand.
 pub(super) struct Opened {
     process: Process,
-    executable: std::fs::File,
+    pub(super) executable: std::fs::File,
     pub(super) memory: LiveMemory,
     pub(super) bias: Bias,
 }
@@ -171,7 +171,7 @@ impl Opened {
     }
 
     /// `CLOCK_MONOTONIC` as the target sees it.
-    fn now_nanos(&self) -> u64 {
+    pub(super) fn now_nanos(&self) -> u64 {
         let now = clock_gettime(ClockId::Monotonic);
         let ours = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
         let own_offset = Process::own().map_or(0, |own| own.monotonic_offset_nanos());

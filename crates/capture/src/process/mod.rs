@@ -19,6 +19,8 @@ mod permission;
 #[cfg(target_os = "linux")]
 mod procfs;
 mod query;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod watch;
 
 #[cfg(target_os = "linux")]
 mod buildinfo;

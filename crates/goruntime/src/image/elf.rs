@@ -24,6 +24,8 @@ pub(super) struct Segment {
     pub(super) address: u64,
     /// Where the bytes lie in the file; what memory has beyond is zero at start.
     pub(super) file: Range<usize>,
+    /// Whether it may be run.
+    pub(super) is_code: bool,
 }
 
 impl Segment {
@@ -68,7 +70,11 @@ pub(super) fn headers(bytes: &[u8]) -> Result<Headers, ImageError> {
                     "the segment at 0x{address:x} is not wholly in the file"
                 ))
             })?;
-            headers.segments.push(Segment { address, file });
+            headers.segments.push(Segment {
+                address,
+                file,
+                is_code: program.p_flags(endian).0 & elf::PF_X.0 != 0,
+            });
         }
     }
     Ok(headers)

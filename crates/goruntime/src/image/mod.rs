@@ -101,6 +101,17 @@ impl Image {
         crate::layout::dwarf::offsets(self)
     }
 
+    /// The linked address of an instruction that makes a system call.
+    pub fn system_call(&self) -> Option<Address> {
+        let code = self.segments.iter().filter(|segment| segment.is_code);
+        code.filter_map(|segment| {
+            let bytes = self.bytes.get(segment.file.clone())?;
+            let at = memchr::memmem::find(bytes, &[0x0f, 0x05])?;
+            segment.address.checked_add(at as u64).map(Address)
+        })
+        .next()
+    }
+
     /// The bytes from a linked address to the end of what the file has of its segment.
     pub(crate) fn rest(&self, address: u64) -> Option<&[u8]> {
         let segment = self.segments.iter().find(|s| s.file_has(address))?;

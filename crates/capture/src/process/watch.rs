@@ -1,0 +1,538 @@
+//! A Go program that is started in order to be watched until its end: it stops where asked, and its goroutines are read
+//! there.
+//!
+//! It stops by the processor's own breakpoints, so nothing of its code is changed, and only at those and at signals and new
+//! threads: its system calls are not slowed. Threads are traced from the program's start on, so no permission is needed but
+//! that to trace one's own child. If this program dies the kernel ends the other.
+//!
+//! The kernel ties tracing to one thread: start and use a [`Watch`] on one.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::process::Command;
+
+use gorphan_goruntime::{
+    Address, Depth, Details, Frozen, Limits, Memory, Moment, Runtime, Thread,
+};
+use gorphan_model::Snapshot;
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::signal::{self, Signal};
+use rustix::process::{WaitOptions, WaitStatus};
+
+use super::freeze::{general, raw};
+use super::live::Opened;
+use super::{Pid, ProcessError, runtime_of};
+
+/// Breakpoints that an x86-64 processor has.
+pub const MAX_POINTS: usize = 4;
+/// In the upper bits of a stop's status: interrupted, or stopped by job control.
+const EVENT_STOP: i32 = 128;
+/// Bytes of the region whose addresses mark goroutines; none is ever in use, so it costs address space alone.
+const MARK_BYTES: u64 = 64 << 20;
+/// Bytes of one mark: what the runtime reads as an empty set of labels, a nil map or a slice.
+const MARK_SIZE: u64 = 32;
+
+/// What a watched program came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A goroutine is about to run the first instruction of a function that was asked for.
+    At {
+        /// Index of the function in those given to [`Watch::start`].
+        point: usize,
+        /// The thread.
+        thread: Pid,
+        /// It is there for the second time, after [`Watch::call_before`].
+        again: bool,
+    },
+    /// It became another program; it runs on unwatched.
+    Replaced,
+    /// It has ended.
+    Ended(Ending),
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// Whether the program could be watched.
+pub enum Started {
+    /// It stands still before its first instruction.
+    Watched(Box<Watch>),
+    /// It runs, or has ended, without being watched; wait for it with [`wait`].
+    Unwatched(Pid, ProcessError),
+}
+
+/// A watched program. When dropped it runs on unwatched.
+pub struct Watch {
+    opened: Opened,
+    runtime: Runtime,
+    pid: Pid,
+    threads: BTreeMap<Pid, State>,
+    /// Addresses in the target; 0 where there is no such function.
+    points: Vec<u64>,
+    /// First arguments of functions that a call was put before, by goroutine.
+    calls: HashMap<u64, u64>,
+    marks: Option<Address>,
+    queued: VecDeque<Event>,
+    replaced: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// To be continued with this signal; 0 is none.
+    Stopped(i32),
+    /// Stopped by job control: told to listen until that ends.
+    Suspended,
+}
+
+/// Starts a program under watch. `launcher` must be a program that stops itself with SIGSTOP and then becomes the one to
+/// watch; `points` are names of functions.
+///
+/// # Errors
+/// When the launcher cannot be started at all.
+pub fn start(launcher: &mut Command, points: &[&str]) -> io::Result<Started> {
+    let pid = launcher.spawn()?.id();
+    // It has stopped itself, or ended because it could not.
+    let stopped = rustix::process::waitpid(Some(raw_pid(pid)?), WaitOptions::UNTRACED)?;
+    if !stopped.is_some_and(|(_, status)| status.stopped()) {
+        let gone = ProcessError::Gone { pid, what: "ended" };
+        return Ok(Started::Unwatched(pid, gone));
+    }
+    let options = ptrace::Options::PTRACE_O_TRACECLONE
+        | ptrace::Options::PTRACE_O_TRACEEXEC
+        | ptrace::Options::PTRACE_O_EXITKILL;
+    let seized = ptrace::seize(raw(pid), options);
+    signal::kill(raw(pid), Signal::SIGCONT)?;
+    if let Err(source) = seized {
+        let what = "tracing the program that was started";
+        let source = source.into();
+        return Ok(Started::Unwatched(pid, ProcessError::System { pid, what, source }));
+    }
+    until_exec(pid)?;
+    Ok(match Watch::open(pid, points) {
+        Ok(watch) => Started::Watched(Box::new(watch)),
+        Err(error) => {
+            ptrace::detach(raw(pid), None)?;
+            Started::Unwatched(pid, error)
+        }
+    })
+}
+
+/// Waits for the end of a program that [`start`] could not watch.
+///
+/// # Errors
+/// When the system does not know it.
+pub fn wait(pid: Pid) -> io::Result<Ending> {
+    loop {
+        match rustix::process::waitpid(Some(raw_pid(pid)?), WaitOptions::empty()) {
+            Ok(Some((_, status))) => {
+                if let Some(ending) = ending(status) {
+                    return Ok(ending);
+                }
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Lets the launcher run until it has become the program to watch.
+fn until_exec(pid: Pid) -> io::Result<()> {
+    loop {
+        let Some((_, status)) = rustix::process::waitpid(Some(raw_pid(pid)?), wait_options())?
+        else {
+            continue;
+        };
+        if ending(status).is_some() {
+            return Err(io::Error::other("it ended before it ran"));
+        }
+        let stop = status.as_raw() >> 8;
+        if stop >> 8 == libc::PTRACE_EVENT_EXEC {
+            return Ok(());
+        }
+        let signal = if stop >> 8 == 0 { stop & 0xff } else { 0 };
+        resume(libc::PTRACE_CONT, pid, signal)?;
+    }
+}
+
+impl Watch {
+    /// Reads the executable of a process that stands at its start, and sets the breakpoints.
+    fn open(pid: Pid, points: &[&str]) -> Result<Self, ProcessError> {
+        let opened = Opened::open(pid)?;
+        let name = format!("process {pid}");
+        let runtime = runtime_of(&opened.executable, &name)?;
+        let bias = opened.bias.0;
+        let address = |name: &&str| {
+            let linked = runtime.function(name);
+            linked.map_or(0, |linked| linked.0.wrapping_add(bias))
+        };
+        let points: Vec<u64> = points.iter().take(MAX_POINTS).map(address).collect();
+        let mut watch = Self {
+            opened,
+            runtime,
+            pid,
+            threads: BTreeMap::from([(pid, State::Stopped(0))]),
+            points,
+            calls: HashMap::new(),
+            marks: None,
+            queued: VecDeque::new(),
+            replaced: false,
+        };
+        watch.set_points(pid).map_err(|error| ProcessError::System {
+            pid,
+            what: "setting breakpoints",
+            source: error.into(),
+        })?;
+        watch.marks = watch.reserve();
+        Ok(watch)
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// As `go1.26.8`.
+    pub fn go_version(&self) -> &str {
+        self.runtime.image().go_version()
+    }
+
+    /// Whether the program has the function of a point.
+    pub fn has(&self, point: usize) -> bool {
+        self.points.get(point).is_some_and(|address| *address != 0)
+    }
+
+    /// Lets the program run until something happens.
+    ///
+    /// # Errors
+    /// When the system refuses what it granted before.
+    pub fn next(&mut self) -> io::Result<Event> {
+        loop {
+            if let Some(event) = self.queued.pop_front() {
+                return Ok(event);
+            }
+            self.resume_all()?;
+            let (thread, status) = self.wait()?;
+            if let Some(event) = self.note(thread, status)? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The goroutine on a thread that stands at a point, and the word that the function got as its first argument. (The
+    /// calling convention of Go on amd64 since 1.17: r14 is the goroutine, rax the first word.)
+    ///
+    /// # Errors
+    /// When the thread does not stand.
+    pub fn entry(&self, thread: Pid) -> io::Result<(Address, u64)> {
+        let registers = ptrace::getregs(raw(thread))?;
+        Ok((Address(registers.r14), registers.rax))
+    }
+
+    /// A string of the program: its header lies at `address`. `None` where it cannot be read or is longer than `limit`.
+    pub fn text(&self, address: u64, limit: usize) -> Option<String> {
+        let mut header = [0; 16];
+        self.opened.memory.read(Address(address), &mut header).ok()?;
+        let (data, length) = header.split_at(8);
+        let data = u64::from_le_bytes(data.try_into().ok()?);
+        let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
+        let mut bytes = vec![0; Some(length).filter(|length| *length <= limit)?];
+        self.opened.memory.read(Address(data), &mut bytes).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// Marks the goroutine at `g`, and all that it will start, with a number; [`Watch::mark_of`] finds it again. `false` if
+    /// the goroutine has labels of its own, or there are too many marks.
+    ///
+    /// The mark is where its labels point: goroutines inherit that from who starts them. What lies there is empty, so
+    /// nobody sees a label.
+    pub fn mark(&self, thread: Pid, g: Address, number: u64) -> io::Result<bool> {
+        let Some(field) = self.runtime.labels_field(g) else {
+            return Ok(false);
+        };
+        let mut before = [0; 8];
+        if self.opened.memory.read(field, &mut before).is_err() {
+            return Ok(false);
+        }
+        let before = u64::from_le_bytes(before);
+        let at = self.marks.and_then(|base| base.plus(number.checked_mul(MARK_SIZE)?));
+        let fits = number < MARK_BYTES / MARK_SIZE;
+        match at {
+            Some(at) if fits && (before == 0 || self.mark_of(before).is_some()) => {
+                let place = std::ptr::without_provenance_mut(field.0 as usize);
+                ptrace::write(raw(thread), place, at.0.cast_signed())?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The number that a goroutine was marked with, by where its labels point.
+    pub fn mark_of(&self, labels: u64) -> Option<u64> {
+        let offset = labels.checked_sub(self.marks?.0)?;
+        (offset < MARK_BYTES).then_some(offset / MARK_SIZE)
+    }
+
+    /// Makes the goroutine that stands at a point call a function of one argument first; then it is there again.
+    ///
+    /// # Errors
+    /// When the program has no such function, or the system refuses.
+    pub fn call_before(&mut self, thread: Pid, function: &str, argument: u64) -> io::Result<()> {
+        let Some(linked) = self.runtime.function(function) else {
+            let why = format!("the program has no {function}");
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        };
+        let mut registers = ptrace::getregs(raw(thread))?;
+        // The function returns to where the goroutine stands. A return address that is the start of a function is one that
+        // the runtime knows: so look goroutines that have yet to run.
+        let back = registers.rip.cast_signed();
+        self.calls.entry(registers.r14).or_insert(registers.rax);
+        registers.rsp = registers.rsp.wrapping_sub(8);
+        let slot = std::ptr::without_provenance_mut(registers.rsp as usize);
+        ptrace::write(raw(thread), slot, back)?;
+        registers.rip = linked.0.wrapping_add(self.opened.bias.0);
+        registers.rax = argument;
+        ptrace::setregs(raw(thread), registers)?;
+        Ok(())
+    }
+
+    /// How many goroutines there are, counted while the program runs or stands.
+    pub fn count(&self) -> Option<u64> {
+        self.runtime.count(self.opened.bias, &self.opened.memory).ok()
+    }
+
+    /// Stops all threads and reads the goroutines. They go on with the next [`Watch::next`].
+    ///
+    /// # Errors
+    /// When they cannot be stopped or read.
+    pub fn snapshot(&mut self, depth: Depth) -> Result<(Snapshot, Details), ProcessError> {
+        let pid = self.pid;
+        self.stop_all().map_err(|source| ProcessError::System {
+            pid,
+            what: "stopping it",
+            source,
+        })?;
+        let failed = |source| ProcessError::Runtime {
+            name: format!("process {pid}"),
+            source,
+        };
+        let frozen = self.copy(depth).map_err(failed)?;
+        self.runtime.snapshot(&frozen).map_err(failed)
+    }
+
+    fn copy(&self, depth: Depth) -> Result<Frozen, gorphan_goruntime::Error> {
+        let threads: Vec<Thread> = self.threads.keys().filter_map(|tid| registers(*tid)).collect();
+        let moment = Moment {
+            threads: &threads,
+            now_nanos: self.opened.now_nanos(),
+            depth,
+            limits: Limits::default(),
+            may_go_on: &|| true,
+        };
+        self.runtime.copy(self.opened.bias, &self.opened.memory, &moment)
+    }
+
+    fn set_points(&self, thread: Pid) -> nix::Result<()> {
+        let base = std::mem::offset_of!(libc::user, u_debugreg);
+        let register = |index: usize| std::ptr::without_provenance_mut(base + index * 8);
+        let mut enabled = 0;
+        for (index, address) in self.points.iter().enumerate() {
+            if *address == 0 {
+                continue;
+            }
+            ptrace::write_user(raw(thread), register(index), address.cast_signed())?;
+            // Its bit for this task; the kind and length of an instruction are all zero.
+            enabled |= 1 << (index * 2);
+        }
+        ptrace::write_user(raw(thread), register(7), enabled)
+    }
+
+    fn resume_all(&mut self) -> io::Result<()> {
+        for (thread, state) in &mut self.threads {
+            if let State::Stopped(signal) = *state {
+                *state = State::Running;
+                resume(libc::PTRACE_CONT, *thread, signal)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop_all(&mut self) -> io::Result<()> {
+        for (thread, state) in &self.threads {
+            if *state == State::Running {
+                match ptrace::interrupt(raw(*thread)) {
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        while self.threads.values().any(|state| *state == State::Running) {
+            let (thread, status) = self.wait()?;
+            if let Some(event) = self.note(thread, status)? {
+                self.queued.push_back(event);
+            }
+            if !self.threads.contains_key(&self.pid) && self.threads.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> io::Result<(Pid, WaitStatus)> {
+        loop {
+            match rustix::process::wait(wait_options()) {
+                Ok(Some((pid, status))) => {
+                    return Ok((pid.as_raw_nonzero().get().cast_unsigned(), status));
+                }
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Takes note of what a thread came to; an event if it is one to tell.
+    fn note(&mut self, thread: Pid, status: WaitStatus) -> io::Result<Option<Event>> {
+        if let Some(ending) = ending(status) {
+            self.threads.remove(&thread);
+            return Ok((thread == self.pid).then_some(Event::Ended(ending)));
+        }
+        let stop = status.as_raw() >> 8;
+        let (event, signal) = (stop >> 8, stop & 0xff);
+        let known = self.threads.contains_key(&thread);
+        if !known && !self.replaced {
+            // A thread that was started by a traced one, before its first instruction.
+            self.set_points(thread)?;
+        }
+        let mut state = State::Stopped(0);
+        let mut told = None;
+        match event {
+            0 if signal == libc::SIGTRAP => match self.point_at(thread)? {
+                Some(event) => told = Some(event),
+                None => state = State::Stopped(signal),
+            },
+            0 => state = State::Stopped(signal),
+            EVENT_STOP if is_job_control(signal) => {
+                resume(libc::PTRACE_LISTEN, thread, 0)?;
+                state = State::Suspended;
+            }
+            libc::PTRACE_EVENT_EXEC => {
+                // All other threads are gone, and so are the breakpoints.
+                self.threads.clear();
+                self.points.clear();
+                self.replaced = true;
+                told = Some(Event::Replaced);
+            }
+            _ => {}
+        }
+        self.threads.insert(thread, state);
+        Ok(told)
+    }
+
+    /// The point at which a thread that was trapped stands.
+    fn point_at(&mut self, thread: Pid) -> io::Result<Option<Event>> {
+        let mut registers = ptrace::getregs(raw(thread))?;
+        let at = self.points.iter().position(|address| *address == registers.rip);
+        let Some(point) = at.filter(|_| registers.rip != 0) else {
+            return Ok(None);
+        };
+        let argument = self.calls.remove(&registers.r14);
+        if let Some(argument) = argument {
+            registers.rax = argument;
+            ptrace::setregs(raw(thread), registers)?;
+        }
+        Ok(Some(Event::At {
+            point,
+            thread,
+            again: argument.is_some(),
+        }))
+    }
+
+    /// Reserves the addresses of the marks in the program, by a system call that it makes before its first instruction.
+    fn reserve(&self) -> Option<Address> {
+        let instruction = self.runtime.image().system_call()?;
+        let before = ptrace::getregs(raw(self.pid)).ok()?;
+        let mut call = before;
+        call.rip = instruction.0.wrapping_add(self.opened.bias.0);
+        call.rax = u64::try_from(libc::SYS_mmap).ok()?;
+        call.orig_rax = u64::MAX;
+        call.rdi = 0;
+        call.rsi = MARK_BYTES;
+        call.rdx = u64::try_from(libc::PROT_READ).ok()?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        call.r10 = u64::try_from(flags).ok()?;
+        call.r8 = u64::MAX;
+        call.r9 = 0;
+        ptrace::setregs(raw(self.pid), call).ok()?;
+        let stepped = ptrace::step(raw(self.pid), None).is_ok() && self.wait().is_ok();
+        let result = ptrace::getregs(raw(self.pid)).ok()?.rax;
+        ptrace::setregs(raw(self.pid), before).ok()?;
+        // The last page of addresses are the errors.
+        let failed = !stepped || result == 0 || result > u64::MAX - 4095;
+        (!failed).then_some(Address(result))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Its end was seen, or whoever gave up on it wants it to go on. The kernel ends what is still traced by then.
+        if self.stop_all().is_ok() {
+            for (thread, state) in &self.threads {
+                if let State::Stopped(signal) = *state {
+                    let _ = resume(libc::PTRACE_DETACH, *thread, signal);
+                }
+            }
+        }
+    }
+}
+
+fn registers(tid: Pid) -> Option<Thread> {
+    let registers = ptrace::getregs(raw(tid)).ok()?;
+    Some(Thread {
+        tid: u64::from(tid),
+        rip: registers.rip,
+        rsp: registers.rsp,
+        rbp: registers.rbp,
+        registers: general(&registers),
+    })
+}
+
+fn is_job_control(signal: i32) -> bool {
+    [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal)
+}
+
+fn ending(status: WaitStatus) -> Option<Ending> {
+    let exited = status.exit_status().map(Ending::Exited);
+    exited.or_else(|| status.terminating_signal().map(Ending::Killed))
+}
+
+/// Threads are not children in the ordinary sense: `__WALL`.
+fn wait_options() -> WaitOptions {
+    WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned())
+}
+
+fn raw_pid(pid: Pid) -> io::Result<rustix::process::Pid> {
+    rustix::process::Pid::from_raw(pid.cast_signed())
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+/// Continues a stopped thread in one of ptrace's ways, with the signal that it was about to take. The wrappers know no
+/// real-time signals, which the C library uses itself.
+#[allow(unsafe_code)]
+fn resume(request: libc::c_uint, tid: Pid, signal: i32) -> io::Result<()> {
+    let data = std::ptr::without_provenance_mut::<libc::c_void>(signal.unsigned_abs() as usize);
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: CONT, LISTEN and DETACH take both words as numbers and follow no pointer; a thread that is not ours is refused.
+    let result = unsafe { libc::ptrace(request, tid.cast_signed(), nothing, data) };
+    match Errno::result(result) {
+        // It was killed meanwhile; its end will be told.
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
