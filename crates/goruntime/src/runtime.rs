@@ -123,6 +123,11 @@ impl Runtime {
         Some(Address(found?.entry))
     }
 
+    /// Where the `runtime.g` at an address has its number.
+    pub fn id_field(&self, g: Address) -> Option<Address> {
+        g.plus(self.layout.g.id.into())
+    }
+
     /// Where the `runtime.g` at an address says where its labels are.
     pub fn labels_field(&self, g: Address) -> Option<Address> {
         g.plus(self.layout.g.labels.into())

@@ -236,6 +236,14 @@ impl Watch {
         Ok((Address(registers.r14), registers.rax))
     }
 
+    /// The number of the goroutine whose `runtime.g` is at `g`.
+    pub fn goroutine_id(&self, g: Address) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let field = self.runtime.id_field(g)?;
+        self.opened.memory.read(field, &mut bytes).ok()?;
+        Some(u64::from_le_bytes(bytes))
+    }
+
     /// A string of the program: its header lies at `address`. `None` where it cannot be read or is longer than `limit`.
     pub fn text(&self, address: u64, limit: usize) -> Option<String> {
         let mut header = [0; 16];
