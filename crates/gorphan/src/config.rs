@@ -76,6 +76,10 @@ struct Ignore {
     created_by: Option<String>,
     #[serde(default)]
     site: Option<String>,
+    #[serde(default)]
+    package: Option<String>,
+    #[serde(default)]
+    test: Option<String>,
     /// Always demanded: a rule that nobody can explain is never taken out again.
     reason: String,
     #[serde(default)]
@@ -214,6 +218,8 @@ fn check(wire: Wire, base: &Path, shown: &str) -> Result<Config> {
             any_function: rule.any_function,
             created_by: rule.created_by,
             site: rule.site,
+            package: rule.package,
+            test: rule.test,
             reason: Some(rule.reason),
             expires: rule.expires.map(date),
         });

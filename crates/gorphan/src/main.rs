@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     // Exits with 2 on bad usage, with 0 after --help and --version.
     let cli = Cli::parse();
     let outcome = match &cli.command {
+        Command::Test(args) => return ended(cmd::test::run(args)),
+        Command::ExecTest(args) => return ended(cmd::test::exec(args)),
+        Command::BecomeTest(args) => return ended(cmd::test::become_test(args)),
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Ps(args) => cmd::ps::run(args),
         Command::Diff(args) => cmd::diff::run(args),
@@ -36,12 +39,15 @@ fn main() -> ExitCode {
         Command::Completions(args) => cmd::shell::completions(args),
         Command::Man => cmd::shell::man(),
     };
-    match outcome {
-        Ok(Outcome::Clean) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings) => ExitCode::from(FINDINGS),
-        Err(failure) => {
-            error::report(&failure);
-            ExitCode::from(FAILED)
-        }
-    }
+    ended(outcome.map(|outcome| match outcome {
+        Outcome::Clean => ExitCode::SUCCESS,
+        Outcome::Findings => ExitCode::from(FINDINGS),
+    }))
+}
+
+fn ended(result: error::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        error::report(&failure);
+        ExitCode::from(FAILED)
+    })
 }

@@ -48,6 +48,20 @@ impl Settings {
             source,
         })
     }
+
+    /// The ignore rules of a configuration, given or found.
+    pub(crate) fn ignored(
+        config: Option<&Path>,
+    ) -> Result<Vec<gorphan_model::verdict::IgnoreRule>> {
+        let working = std::env::current_dir()
+            .map_err(|error| Failure::new(format!("cannot tell the working directory: {error}")))?;
+        let today = Some(config::date(jiff::Zoned::now().date()));
+        let rules = Config::load(config, &working)?.ignore;
+        Ok(rules
+            .into_iter()
+            .filter(|rule| rule.applies(today, false))
+            .collect())
+    }
 }
 
 fn policy(judge: &JudgeArgs, config: Config) -> Result<Policy> {

@@ -123,6 +123,14 @@ impl Runtime {
         Some(Address(found?.entry))
     }
 
+    /// The linked address of the first instruction of a function that calls another directly.
+    pub fn call(&self, within: &str, to: &str) -> Option<Address> {
+        let work = Work::new();
+        let code = self.code(&work).ok()?;
+        let [within, to] = code.named([within, to]);
+        variables::call(&code, &within?, &to?).map(Address)
+    }
+
     /// Where the `runtime.g` at an address has its number.
     pub fn id_field(&self, g: Address) -> Option<Address> {
         g.plus(self.layout.g.id.into())

@@ -94,6 +94,19 @@ fn references(code: &Code<'_>, function: &Function<'_>) -> Vec<(Instruction, u64
     named.collect()
 }
 
+/// The address of the first instruction of `within` that calls `to`.
+pub(crate) fn call(code: &Code<'_>, within: &Function<'_>, to: &Function<'_>) -> Option<u64> {
+    let length = within.end.saturating_sub(within.entry).min(MAX_CODE_BYTES);
+    let bytes = code.image.at(within.entry, length)?;
+    let mut instructions =
+        Decoder::with_ip(64, bytes, within.entry, DecoderOptions::NONE).into_iter();
+    let is_call = |one: &Instruction| {
+        let near = one.mnemonic() == Mnemonic::Call && one.op0_kind() == OpKind::NearBranch64;
+        near && one.near_branch64() == to.entry
+    };
+    instructions.find(is_call).map(|one| one.ip())
+}
+
 /// The one slice whose pointer, length and capacity are all named: `allgs` in `allgadd`, which appends to it.
 fn slice_used(code: &Code<'_>, function: &Function<'_>) -> Option<u64> {
     let named: Vec<u64> = references(code, function)

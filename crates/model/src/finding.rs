@@ -55,6 +55,13 @@ pub enum Evidence {
         /// Of those in the first, how many are still there; `None` where the sources have no ids.
         stayed: Option<u64>,
     },
+    /// Still there when the tests of a package were over, and had had time to end.
+    Leftover {
+        /// How many.
+        count: u64,
+        /// Milliseconds that they had.
+        grace_millis: u64,
+    },
     /// The runtime's own leak detector says so (`goroutineleak` profile, or `(leaked)` in a dump).
     RuntimeReported {
         /// How many goroutines it reported.
@@ -75,6 +82,7 @@ impl Evidence {
         match self {
             Self::Threshold { .. } => "threshold",
             Self::Growth { .. } => "growth",
+            Self::Leftover { .. } => "leftover",
             Self::RuntimeReported { .. } => "runtime_reported",
             Self::Proof { .. } => "proof",
         }
@@ -269,4 +277,8 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// Which known leak pattern it looks like.
     pub pattern: Option<Pattern>,
+    /// The package whose tests left the goroutines; `None` for what no test gate found.
+    pub package: Option<Arc<str>>,
+    /// The test that started them, with the names of its parents, as `TestX/sub`.
+    pub test: Option<Arc<str>>,
 }

@@ -157,6 +157,9 @@ fn facts(finding: &Finding, group: Option<&Group>) -> Vec<(&'static str, String)
             format!("{}: {}", pattern.name(), words::pattern(pattern)),
         ));
     }
+    if let Some(test) = words::test(finding) {
+        facts.push(("test", test));
+    }
     for evidence in &finding.evidence {
         let told = proof::facts(evidence, group.map_or(finding.count, |group| group.count));
         if told.is_empty() {

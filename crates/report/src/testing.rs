@@ -430,6 +430,8 @@ fn finding(group: &Group, code: &'static str, message: &str, help: &str) -> Find
         help: help.to_owned(),
         evidence: group.evidence.clone(),
         pattern: group.pattern,
+        package: None,
+        test: None,
     }
 }
 

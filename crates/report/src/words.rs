@@ -97,6 +97,13 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             };
             format!("grew from {before} to {after}{kept}")
         }
+        Evidence::Leftover {
+            count,
+            grace_millis,
+        } => format!(
+            "{} left behind, {grace_millis} ms after the tests of the package were over",
+            count_of(*count, "goroutine")
+        ),
         Evidence::RuntimeReported { count } => {
             format!(
                 "the Go runtime's leak detector reports {}",
@@ -105,6 +112,15 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         }
         Evidence::Proof { count, proof } => crate::proof::sentence(*count, proof),
     }
+}
+
+/// Which test started the goroutines, and of which package; `None` for what no test gate found.
+pub(crate) fn test(finding: &Finding) -> Option<String> {
+    let package = finding.package.as_ref()?;
+    Some(match &finding.test {
+        Some(test) => format!("{test} of {package}"),
+        None => format!("none: started outside of the tests of {package}"),
+    })
 }
 
 /// `1 goroutine`, `2 goroutines`.

@@ -128,12 +128,12 @@ impl Denied {
     }
 }
 
-/// What is known before the kernel is asked: a process has one tracer, and that is not this program itself.
+/// What is known before the kernel is asked: a process has one tracer, which this program itself is of those it started.
 pub(super) fn check(process: &Process, status: &Status) -> Result<(), Denied> {
     if process.pid == std::process::id() {
         return Err(Denied(vec![Obstacle::Own]));
     }
-    if status.tracer != 0 {
+    if status.tracer != 0 && status.tracer != std::process::id() {
         return Err(Denied(vec![Obstacle::Traced {
             tracer: status.tracer,
         }]));

@@ -11,13 +11,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::process::Command;
 
-use gorphan_goruntime::{
-    Address, Depth, Details, Frozen, Limits, Memory, Moment, Runtime, Thread,
-};
+use gorphan_goruntime::{Address, Depth, Details, Frozen, Limits, Memory, Moment, Runtime, Thread};
 use gorphan_model::Snapshot;
 use nix::errno::Errno;
 use nix::sys::ptrace;
-use nix::sys::signal::{self, Signal};
+use nix::sys::signal::{self, SigSet, Signal};
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::freeze::{general, raw};
@@ -33,12 +31,26 @@ const MARK_BYTES: u64 = 64 << 20;
 /// Bytes of one mark: what the runtime reads as an empty set of labels, a nil map or a slice.
 const MARK_SIZE: u64 = 32;
 
+/// Where a watched program is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point<'a> {
+    /// At the first instruction of a function.
+    Entry(&'a str),
+    /// Where a function calls another: only there can [`Watch::call_before`] put another call.
+    Call {
+        /// The function.
+        within: &'a str,
+        /// The one that it calls.
+        to: &'a str,
+    },
+}
+
 /// What a watched program came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A goroutine is about to run the first instruction of a function that was asked for.
+    /// A goroutine stands where it was asked for.
     At {
-        /// Index of the function in those given to [`Watch::start`].
+        /// Index of the point in those given to [`start`].
         point: usize,
         /// The thread.
         thread: Pid,
@@ -93,12 +105,22 @@ enum State {
 }
 
 /// Starts a program under watch. `launcher` must be a program that stops itself with SIGSTOP and then becomes the one to
-/// watch; `points` are names of functions.
+/// watch.
 ///
 /// # Errors
 /// When the launcher cannot be started at all.
-pub fn start(launcher: &mut Command, points: &[&str]) -> io::Result<Started> {
+pub fn start(launcher: &mut Command, points: &[Point<'_>]) -> io::Result<Started> {
+    // Held back from here on: before the program is there they would end this one and leave it alone.
+    let held = signals_to_pass_on();
+    held.thread_block()?;
     let pid = launcher.spawn()?.id();
+    std::thread::spawn(move || {
+        while let Ok(signal) = held.wait() {
+            if signal::kill(raw(pid), signal).is_err() {
+                break;
+            }
+        }
+    });
     // It has stopped itself, or ended because it could not.
     let stopped = rustix::process::waitpid(Some(raw_pid(pid)?), WaitOptions::UNTRACED)?;
     if !stopped.is_some_and(|(_, status)| status.stopped()) {
@@ -113,7 +135,10 @@ pub fn start(launcher: &mut Command, points: &[&str]) -> io::Result<Started> {
     if let Err(source) = seized {
         let what = "tracing the program that was started";
         let source = source.into();
-        return Ok(Started::Unwatched(pid, ProcessError::System { pid, what, source }));
+        return Ok(Started::Unwatched(
+            pid,
+            ProcessError::System { pid, what, source },
+        ));
     }
     until_exec(pid)?;
     Ok(match Watch::open(pid, points) {
@@ -123,6 +148,18 @@ pub fn start(launcher: &mut Command, points: &[&str]) -> io::Result<Started> {
             Started::Unwatched(pid, error)
         }
     })
+}
+
+/// What `go test` or a user sends to the program that was started, which is meant for the one that it runs.
+fn signals_to_pass_on() -> SigSet {
+    SigSet::from_iter([
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGQUIT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ])
 }
 
 /// Waits for the end of a program that [`start`] could not watch.
@@ -141,6 +178,25 @@ pub fn wait(pid: Pid) -> io::Result<Ending> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Ends this program by a signal, as the one that it ran was ended. Returns if the signal does not end it.
+pub fn end_by(signal: i32) {
+    if let Ok(signal) = Signal::try_from(signal) {
+        // One that is ignored or held back leaves the exit status to tell.
+        let _ = signal::raise(signal);
+    }
+}
+
+/// Stops this program until whoever started it watches it, then becomes another one. Returns only if that fails.
+pub fn stop_and_become(program: &std::ffi::OsStr, arguments: &[std::ffi::OsString]) -> io::Error {
+    use std::os::unix::process::CommandExt;
+    let stopped = signal::raise(Signal::SIGSTOP);
+    // What whoever started this holds back for itself is held back here as well.
+    if let Err(error) = stopped.and_then(|()| signals_to_pass_on().thread_unblock()) {
+        return error.into();
+    }
+    Command::new(program).args(arguments).exec()
 }
 
 /// Lets the launcher run until it has become the program to watch.
@@ -164,13 +220,16 @@ fn until_exec(pid: Pid) -> io::Result<()> {
 
 impl Watch {
     /// Reads the executable of a process that stands at its start, and sets the breakpoints.
-    fn open(pid: Pid, points: &[&str]) -> Result<Self, ProcessError> {
+    fn open(pid: Pid, points: &[Point<'_>]) -> Result<Self, ProcessError> {
         let opened = Opened::open(pid)?;
         let name = format!("process {pid}");
         let runtime = runtime_of(&opened.executable, &name)?;
         let bias = opened.bias.0;
-        let address = |name: &&str| {
-            let linked = runtime.function(name);
+        let address = |point: &Point<'_>| {
+            let linked = match point {
+                Point::Entry(function) => runtime.function(function),
+                Point::Call { within, to } => runtime.call(within, to),
+            };
             linked.map_or(0, |linked| linked.0.wrapping_add(bias))
         };
         let points: Vec<u64> = points.iter().take(MAX_POINTS).map(address).collect();
@@ -185,11 +244,13 @@ impl Watch {
             queued: VecDeque::new(),
             replaced: false,
         };
-        watch.set_points(pid).map_err(|error| ProcessError::System {
-            pid,
-            what: "setting breakpoints",
-            source: error.into(),
-        })?;
+        watch
+            .set_points(pid)
+            .map_err(|error| ProcessError::System {
+                pid,
+                what: "setting breakpoints",
+                source: error.into(),
+            })?;
         watch.marks = watch.reserve();
         Ok(watch)
     }
@@ -204,7 +265,7 @@ impl Watch {
         self.runtime.image().go_version()
     }
 
-    /// Whether the program has the function of a point.
+    /// Whether the program has a point.
     pub fn has(&self, point: usize) -> bool {
         self.points.get(point).is_some_and(|address| *address != 0)
     }
@@ -213,7 +274,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the system refuses what it granted before.
-    pub fn next(&mut self) -> io::Result<Event> {
+    pub fn go_on(&mut self) -> io::Result<Event> {
         loop {
             if let Some(event) = self.queued.pop_front() {
                 return Ok(event);
@@ -226,7 +287,7 @@ impl Watch {
         }
     }
 
-    /// The goroutine on a thread that stands at a point, and the word that the function got as its first argument. (The
+    /// The goroutine on a thread that stands at a point, and the first argument of the function or call there. (The
     /// calling convention of Go on amd64 since 1.17: r14 is the goroutine, rax the first word.)
     ///
     /// # Errors
@@ -247,7 +308,10 @@ impl Watch {
     /// A string of the program: its header lies at `address`. `None` where it cannot be read or is longer than `limit`.
     pub fn text(&self, address: u64, limit: usize) -> Option<String> {
         let mut header = [0; 16];
-        self.opened.memory.read(Address(address), &mut header).ok()?;
+        self.opened
+            .memory
+            .read(Address(address), &mut header)
+            .ok()?;
         let (data, length) = header.split_at(8);
         let data = u64::from_le_bytes(data.try_into().ok()?);
         let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
@@ -270,7 +334,9 @@ impl Watch {
             return Ok(false);
         }
         let before = u64::from_le_bytes(before);
-        let at = self.marks.and_then(|base| base.plus(number.checked_mul(MARK_SIZE)?));
+        let at = self
+            .marks
+            .and_then(|base| base.plus(number.checked_mul(MARK_SIZE)?));
         let fits = number < MARK_BYTES / MARK_SIZE;
         match at {
             Some(at) if fits && (before == 0 || self.mark_of(before).is_some()) => {
@@ -288,7 +354,11 @@ impl Watch {
         (offset < MARK_BYTES).then_some(offset / MARK_SIZE)
     }
 
-    /// Makes the goroutine that stands at a point call a function of one argument first; then it is there again.
+    /// Makes the goroutine that stands at a call call another function of one argument first; then it is there again.
+    ///
+    /// At a call nothing but its arguments is in registers, and there is room on the stack for them: the convention has the
+    /// caller leave some. The other function returns to the call itself, an address at which the runtime can look through
+    /// the stack as at any other.
     ///
     /// # Errors
     /// When the program has no such function, or the system refuses.
@@ -298,8 +368,6 @@ impl Watch {
             return Err(io::Error::new(io::ErrorKind::NotFound, why));
         };
         let mut registers = ptrace::getregs(raw(thread))?;
-        // The function returns to where the goroutine stands. A return address that is the start of a function is one that
-        // the runtime knows: so look goroutines that have yet to run.
         let back = registers.rip.cast_signed();
         self.calls.entry(registers.r14).or_insert(registers.rax);
         registers.rsp = registers.rsp.wrapping_sub(8);
@@ -313,10 +381,12 @@ impl Watch {
 
     /// How many goroutines there are, counted while the program runs or stands.
     pub fn count(&self) -> Option<u64> {
-        self.runtime.count(self.opened.bias, &self.opened.memory).ok()
+        self.runtime
+            .count(self.opened.bias, &self.opened.memory)
+            .ok()
     }
 
-    /// Stops all threads and reads the goroutines. They go on with the next [`Watch::next`].
+    /// Stops all threads and reads the goroutines. They go on with the next [`Watch::go_on`].
     ///
     /// # Errors
     /// When they cannot be stopped or read.
@@ -336,7 +406,11 @@ impl Watch {
     }
 
     fn copy(&self, depth: Depth) -> Result<Frozen, gorphan_goruntime::Error> {
-        let threads: Vec<Thread> = self.threads.keys().filter_map(|tid| registers(*tid)).collect();
+        let threads: Vec<Thread> = self
+            .threads
+            .keys()
+            .filter_map(|tid| registers(*tid))
+            .collect();
         let moment = Moment {
             threads: &threads,
             now_nanos: self.opened.now_nanos(),
@@ -344,7 +418,8 @@ impl Watch {
             limits: Limits::default(),
             may_go_on: &|| true,
         };
-        self.runtime.copy(self.opened.bias, &self.opened.memory, &moment)
+        self.runtime
+            .copy(self.opened.bias, &self.opened.memory, &moment)
     }
 
     fn set_points(&self, thread: Pid) -> nix::Result<()> {
@@ -446,7 +521,10 @@ impl Watch {
     /// The point at which a thread that was trapped stands.
     fn point_at(&mut self, thread: Pid) -> io::Result<Option<Event>> {
         let mut registers = ptrace::getregs(raw(thread))?;
-        let at = self.points.iter().position(|address| *address == registers.rip);
+        let at = self
+            .points
+            .iter()
+            .position(|address| *address == registers.rip);
         let Some(point) = at.filter(|_| registers.rip != 0) else {
             return Ok(None);
         };
@@ -465,7 +543,9 @@ impl Watch {
     /// Reserves the addresses of the marks in the program, by a system call that it makes before its first instruction.
     fn reserve(&self) -> Option<Address> {
         let instruction = self.runtime.image().system_call()?;
-        let before = ptrace::getregs(raw(self.pid)).ok()?;
+        let step = || ptrace::step(raw(self.pid), None).is_ok() && self.wait().is_ok();
+        // It still is in the call that made it this program, whose result will be written over a register.
+        let before = step().then(|| ptrace::getregs(raw(self.pid)).ok())??;
         let mut call = before;
         call.rip = instruction.0.wrapping_add(self.opened.bias.0);
         call.rax = u64::try_from(libc::SYS_mmap).ok()?;
@@ -478,7 +558,7 @@ impl Watch {
         call.r8 = u64::MAX;
         call.r9 = 0;
         ptrace::setregs(raw(self.pid), call).ok()?;
-        let stepped = ptrace::step(raw(self.pid), None).is_ok() && self.wait().is_ok();
+        let stepped = step();
         let result = ptrace::getregs(raw(self.pid)).ok()?.rax;
         ptrace::setregs(raw(self.pid), before).ok()?;
         // The last page of addresses are the errors.

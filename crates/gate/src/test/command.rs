@@ -27,9 +27,14 @@ pub(super) fn go_test(
     if own.clone().any(|word| is_flag(word, "exec")) {
         return Err(Refused::Exec);
     }
-    let words: Vec<String> = wrapper.iter().map(|word| quote(word)).collect::<Result<_, _>>()?;
+    let words: Vec<String> = wrapper
+        .iter()
+        .map(|word| quote(word))
+        .collect::<Result<_, _>>()?;
     let mut command = Command::new(go);
-    command.arg("test").arg(format!("-exec={}", words.join(" ")));
+    command
+        .arg("test")
+        .arg(format!("-exec={}", words.join(" ")));
     command.args(packages).args(rest);
     Ok(command)
 }
@@ -63,24 +68,35 @@ pub(super) fn import_paths(go: &OsStr, folders: &[&str]) -> Vec<(String, String)
         return Vec::new();
     }
     // From within the first, so that its module is the one in force.
-    let first = folders.first().map_or(Path::new("."), |first| Path::new(first));
+    let first = folders
+        .first()
+        .map_or(Path::new("."), |first| Path::new(first));
     let Ok(output) = command.args(folders).current_dir(first).output() else {
         return Vec::new();
     };
     let text = String::from_utf8_lossy(&output.stdout);
     let pairs = text.lines().filter_map(|line| line.split_once('\t'));
-    pairs.map(|(dir, path)| (dir.to_owned(), path.to_owned())).collect()
+    pairs
+        .map(|(dir, path)| (dir.to_owned(), path.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(wrapper: &[&str], packages: &[&str], rest: &[&str], expected: Result<&[&str], Refused>) {
+    fn check(
+        wrapper: &[&str],
+        packages: &[&str],
+        rest: &[&str],
+        expected: Result<&[&str], Refused>,
+    ) {
         let os = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         let made = go_test(OsStr::new("go"), &os(wrapper), &os(packages), &os(rest));
         let words = made.map(|command| {
-            let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+            let words = command
+                .get_args()
+                .map(|word| word.to_string_lossy().into_owned());
             words.collect::<Vec<_>>()
         });
         let expected = expected.map(|words| words.iter().map(ToString::to_string).collect());
@@ -93,7 +109,17 @@ mod tests {
             &["/bin/g", "x"],
             &["./..."],
             &["-race", "-run", "A", "-args", "-exec", "y"],
-            Ok(&["test", "-exec=/bin/g x", "./...", "-race", "-run", "A", "-args", "-exec", "y"]),
+            Ok(&[
+                "test",
+                "-exec=/bin/g x",
+                "./...",
+                "-race",
+                "-run",
+                "A",
+                "-args",
+                "-exec",
+                "y",
+            ]),
         );
     }
 

@@ -1,21 +1,20 @@
-//! The wrapper of one test binary: runs it under watch, and reads what is left when it is about to exit.
+//! One test binary under watch: what is left of its goroutines when it is about to exit.
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gorphan_capture::process::watch::{self, Ending, Event, Started, Watch};
+use gorphan_capture::process::watch::{self, Event, Started, Watch};
 use gorphan_goruntime::{Address, Depth, Details, GoVersion};
 use gorphan_model::group::group;
 use gorphan_model::query::GroupBy;
-use gorphan_model::verdict::IgnoreRule;
 use gorphan_model::{Sample, Snapshot};
 
 use super::left::{self, Kind};
 use super::names::{EXIT, MAX_NAME_BYTES, POINTS, is_name, name_offset};
-use super::record::{Frame, Left, Record, Unwatched, VERSION};
+use super::record::{Frame, Left, Record, Unwatched};
+use super::wrapper::{Ending, ExecOptions};
 
 /// The first pause that goroutines get to end in; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -26,63 +25,31 @@ const MAX_IDS: usize = 1000;
 /// Tests whose names are kept; fuzzing runs one for each input.
 const MAX_TESTS: usize = 100_000;
 
-/// How to run a test binary.
-#[derive(Debug, Clone)]
-pub struct ExecOptions {
-    /// The folder of the records.
-    pub records: PathBuf,
-    /// How long goroutines may take to end.
-    pub grace: Duration,
-    /// Look also if the tests failed.
-    pub on_failure: bool,
-    /// What needs not be waited for, because it is ignored anyway.
-    pub ignore: Vec<IgnoreRule>,
-}
-
-/// Runs a test binary to its end and writes its record. `launcher` is a command that stops itself and then becomes `binary`
-/// with its arguments, in the current folder.
-///
-/// # Errors
-/// When the binary cannot be started, or the record not be written.
-pub fn exec(launcher: &mut Command, binary: &Path, options: &ExecOptions) -> io::Result<Ending> {
-    let folder = std::env::current_dir()?;
-    let mut record = Record {
-        version: VERSION,
-        folder: folder.display().to_string(),
-        binary: binary.display().to_string(),
-        go_version: None,
-        unwatched: None,
-        tests: Vec::new(),
-        left: Vec::new(),
-        grace_millis: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
-        problems: Vec::new(),
-    };
+/// Runs a test binary to its end.
+pub(super) fn watched(
+    launcher: &mut Command,
+    options: &ExecOptions,
+    record: &mut Record,
+) -> io::Result<Ending> {
     let ending = match watch::start(launcher, &POINTS)? {
         Started::Unwatched(pid, why) => {
             record.unwatched = Some(Unwatched::Failed(why.to_string()));
             watch::wait(pid)?
         }
-        Started::Watched(watch) => Run::new(watch, options).to_end(&mut record)?,
+        Started::Watched(watch) => Run::new(watch, options).follow(record)?,
     };
-    write(&options.records, &record)?;
-    Ok(ending)
-}
-
-/// Writes a record whole or not at all, under a name of its own.
-fn write(folder: &Path, record: &Record) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix("record-")
-        .suffix(".part")
-        .tempfile_in(folder)?;
-    serde_json::to_writer(&mut file, record)?;
-    let name = file.path().with_extension("json");
-    file.persist(name).map(drop).map_err(|error| error.error)
+    Ok(match ending {
+        watch::Ending::Exited(status) => Ending::Exited(status),
+        watch::Ending::Killed(signal) => Ending::Killed(signal),
+    })
 }
 
 /// A test binary under watch.
 struct Run<'a> {
     watch: Box<Watch>,
     options: &'a ExecOptions,
+    /// Whether the exit status is an argument there: from Go 1.20. Before, only a status of 0 comes by.
+    tells_status: bool,
     name_offset: Option<u64>,
     names: Vec<String>,
     numbers: HashMap<String, usize>,
@@ -104,6 +71,7 @@ impl<'a> Run<'a> {
     fn new(watch: Box<Watch>, options: &'a ExecOptions) -> Self {
         let version = GoVersion::parse(watch.go_version());
         Self {
+            tells_status: version.is_none_or(|version| version.minor >= 20),
             name_offset: version.and_then(|version| name_offset(version.minor)),
             watch,
             options,
@@ -115,7 +83,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn to_end(mut self, record: &mut Record) -> io::Result<Ending> {
+    fn follow(mut self, record: &mut Record) -> io::Result<watch::Ending> {
         record.go_version = Some(self.watch.go_version().to_owned());
         if self.name_offset.is_none() {
             record.problems.push(format!(
@@ -125,8 +93,12 @@ impl<'a> Run<'a> {
         }
         record.unwatched = Some(Unwatched::Crashed);
         let ending = loop {
-            match self.watch.next()? {
-                Event::At { point: EXIT, thread, again } => self.exits(thread, again, record)?,
+            match self.watch.go_on()? {
+                Event::At {
+                    point: EXIT,
+                    thread,
+                    again,
+                } => self.exits(thread, again, record)?,
                 Event::At { thread, .. } => self.test_starts(thread)?,
                 Event::Replaced => {
                     record.unwatched = Some(Unwatched::Replaced);
@@ -158,10 +130,10 @@ impl<'a> Run<'a> {
             }
             None => return Ok(()),
         };
-        if !self.watch.mark(thread, g, number as u64)? {
-            if let Some(id) = self.watch.goroutine_id(g) {
-                self.by_goroutine.insert(id, number);
-            }
+        if !self.watch.mark(thread, g, number as u64)?
+            && let Some(id) = self.watch.goroutine_id(g)
+        {
+            self.by_goroutine.insert(id, number);
         }
         Ok(())
     }
@@ -173,7 +145,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         // The exit status is an int: the lower half is sent, and only whether it is zero matters.
-        if code != 0 && !self.options.on_failure {
+        if code != 0 && self.tells_status && !self.options.on_failure {
             self.decide(record, None);
             return Ok(());
         }
@@ -318,6 +290,6 @@ fn is_left(sample: &Sample) -> bool {
 fn is_mid_test(snapshot: &Snapshot, details: &Details, exiting: Address) -> bool {
     let exiting = details.goroutines.iter().find(|one| one.g == exiting);
     let sample = exiting.and_then(|one| snapshot.samples.get(one.sample));
-    let first = sample.and_then(|sample| sample.stack.frames.iter().last());
+    let first = sample.and_then(|sample| sample.stack.frames.iter().next_back());
     first.is_some_and(|frame| &*frame.function != "main.main")
 }

@@ -49,7 +49,7 @@ pub(super) fn kind(sample: &Sample) -> Kind {
         }
     }
     // The function that a goroutine was started with is the last one.
-    let first = sample.stack.frames.iter().last();
+    let first = sample.stack.frames.iter().next_back();
     if first.is_some_and(|frame| OF_RUNNING_TESTS.contains(&&*symbol::canonical(&frame.function))) {
         kind = Kind::Test;
     }
@@ -87,9 +87,15 @@ mod tests {
     #[test]
     fn services_and_running_tests_are_not_left_behind() {
         check(&["os/signal.signal_recv", "os/signal.loop"], Kind::Service);
-        check(&["testing.(*T).Run", "shop.TestA", "testing.tRunner"], Kind::Test);
+        check(
+            &["testing.(*T).Run", "shop.TestA", "testing.tRunner"],
+            Kind::Test,
+        );
         check(&["shop.serve", "shop.TestA.func1"], Kind::Left);
         // A goroutine that a test started and that calls what tests call is none.
-        check(&["shop.wait", "testing.tRunner", "shop.TestA.func1"], Kind::Left);
+        check(
+            &["shop.wait", "testing.tRunner", "shop.TestA.func1"],
+            Kind::Left,
+        );
     }
 }

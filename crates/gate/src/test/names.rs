@@ -1,14 +1,19 @@
 //! Which test a goroutine belongs to: the functions of package `testing` that run tests, and where a test's name is.
 
-/// Functions at whose entry the program stops: where it exits, and where a test, a benchmark or a fuzz target starts. The
-/// latter three get a pointer to a `testing.T`, `B` or `F`.
-pub(super) const POINTS: [&str; 4] = [
-    "os.Exit",
-    "testing.tRunner",
-    "testing.(*B).runN",
-    "testing.fRunner",
+use gorphan_capture::process::watch::Point;
+
+/// Where the program stops: where it is about to exit, and where a test, a benchmark or a fuzz target starts. The latter
+/// three get a pointer to a `testing.T`, `B` or `F`.
+pub(super) const POINTS: [Point<'_>; 4] = [
+    Point::Call {
+        within: "os.Exit",
+        to: "os.runtime_beforeExit",
+    },
+    Point::Entry("testing.tRunner"),
+    Point::Entry("testing.(*B).runN"),
+    Point::Entry("testing.fRunner"),
 ];
-/// Index of `os.Exit` in [`POINTS`].
+/// Index of the exit in [`POINTS`].
 pub(super) const EXIT: usize = 0;
 
 /// Bytes of a test's name: names of subtests can be long, but not so long.

@@ -109,7 +109,11 @@ impl From<&Proof> for ProofRecord {
     fn from(proof: &Proof) -> Self {
         match proof {
             Proof::Unreachable(leak) => Self::Unreachable {
-                objects: leak.objects.iter().map(|it| it.description.clone()).collect(),
+                objects: leak
+                    .objects
+                    .iter()
+                    .map(|it| it.description.clone())
+                    .collect(),
             },
             Proof::Reachable(path) => Self::Reachable {
                 path: path.iter().map(Step::to_string).collect(),

@@ -89,13 +89,18 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
         go.stdout(io::stderr());
     }
     let (status, self_check) = thread::scope(|scope| {
-        let check = options.self_check.then(|| scope.spawn(|| plant(options, &planted)));
+        let check = options
+            .self_check
+            .then(|| scope.spawn(|| plant(options, &planted)));
         let status = go.status().map_err(|source| Error::Go {
             go: options.go.to_string_lossy().into_owned(),
             source,
         });
         let failed = || Err("the self-check itself failed".to_owned());
-        (status, check.map(|check| check.join().unwrap_or_else(|_| failed())))
+        (
+            status,
+            check.map(|check| check.join().unwrap_or_else(|_| failed())),
+        )
     });
     let mut problems = Vec::new();
     let records = records(&tests, &mut problems).map_err(Error::Folder)?;
@@ -148,7 +153,9 @@ fn plant(options: &Options, folder: &Path) -> Result<(), String> {
     let mut problems = Vec::new();
     let seen = records(&records_folder, &mut problems).map_err(failed("cannot read its record"))?;
     let left = seen.iter().flat_map(|record| &record.left);
-    let found: Vec<_> = left.map(|left| (left.test.as_deref(), left.count)).collect();
+    let found: Vec<_> = left
+        .map(|left| (left.test.as_deref(), left.count))
+        .collect();
     if found == [(Some(PLANTED), 1)] {
         return Ok(());
     }
@@ -180,7 +187,9 @@ fn records(folder: &Path, problems: &mut Vec<String>) -> io::Result<Vec<Record>>
 fn read(path: &Path) -> Result<Record, String> {
     let mut text = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_RECORD_BYTES).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    file.take(MAX_RECORD_BYTES)
+        .read_to_end(&mut text)
+        .map_err(|error| error.to_string())?;
     let record: Record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     if record.version != VERSION {
         return Err(format!("it has version {}, not {VERSION}", record.version));

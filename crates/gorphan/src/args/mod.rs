@@ -2,6 +2,9 @@
 
 pub(crate) mod options;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use options::{
@@ -51,6 +54,14 @@ pub(crate) enum Command {
     Ps(Ps),
     /// Compare two sources: what grew, what is new, what is gone
     Diff(Box<Diff>),
+    /// Run `go test` unchanged and report the goroutines that the tests leave behind
+    Test(Box<Test>),
+    /// Run one test binary under watch (what `gorphan test` gives to go test -exec)
+    #[command(hide = true)]
+    ExecTest(ExecTest),
+    /// Stop, then become a test binary
+    #[command(hide = true)]
+    BecomeTest(BecomeTest),
     /// Show the trend of the heap in a GODEBUG=gctrace=1 log
     Gctrace(Gctrace),
     /// Tell what a finding code or pattern means, with an example and the fix
@@ -160,6 +171,77 @@ Examples:
   gorphan diff --fail-on growing service.log          first and last dump of one log
 
 Where both sources are dumps of one process, goroutines are followed by number: what stayed, came and went.";
+
+/// `gorphan test`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Run `go test` with the tests unchanged. When a test binary is about to exit, its goroutines get a grace \
+                  period to end; what remains is read from outside and reported with the test that started it.",
+    after_long_help = TEST_EXAMPLES
+)]
+pub(crate) struct Test {
+    /// The packages, as go test takes them (default: the one in the working directory)
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) packages: Vec<OsString>,
+    /// Flags for go test
+    #[arg(value_name = "GO TEST FLAGS", last = true, allow_hyphen_values = true)]
+    pub(crate) go_flags: Vec<OsString>,
+    /// How long goroutines may take to end when the tests are over
+    #[arg(long, value_name = "DURATION", default_value = "430ms", value_parser = options::parse_duration)]
+    pub(crate) grace: std::time::Duration,
+    /// Look for goroutines also where tests failed
+    #[arg(long)]
+    pub(crate) run_on_failure: bool,
+    /// Do not plant a leak in a scratch process to see that it is found
+    #[arg(long)]
+    pub(crate) no_self_check: bool,
+    /// The go command
+    #[arg(long, value_name = "GO", default_value = "go", value_hint = ValueHint::CommandName)]
+    pub(crate) go: OsString,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) judge: JudgeArgs,
+}
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  gorphan test ./...
+  gorphan test ./... -- -race -count=1 -run TestServer
+  gorphan test --format sarif --output leaks.sarif ./...
+  gorphan test --write-baseline leaks.json ./...      start green: remember what is there
+  gorphan test --baseline leaks.json ./...            and fail on what is new
+
+Exit status: that of go test if it failed, else 1 if anything at or above --fail-on was left behind.";
+
+/// `gorphan exec-test`.
+#[derive(Debug, Args)]
+pub(crate) struct ExecTest {
+    /// The folder of the records
+    pub(crate) records: PathBuf,
+    /// How long goroutines may take to end
+    #[arg(long)]
+    pub(crate) grace_millis: u64,
+    /// Look also where tests failed
+    #[arg(long)]
+    pub(crate) run_on_failure: bool,
+    /// The configuration
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// The test binary and its arguments
+    #[arg(last = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `gorphan become-test`.
+#[derive(Debug, Args)]
+pub(crate) struct BecomeTest {
+    /// The test binary and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
 
 /// `gorphan gctrace`.
 #[derive(Debug, Args)]

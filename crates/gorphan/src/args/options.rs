@@ -206,7 +206,7 @@ impl FromStr for DumpArg {
 pub(crate) type Label = (String, Option<String>);
 
 /// Reads `30s`, `2m`, `1h30m`; a bare number means minutes in a wait and would mean seconds here, so it is refused.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "give a duration with a unit, as 30s, 10m or 2h30m".to_owned();
     // jiff takes weeks and more only with a calendar; hours of days are 24 here.
     let days = text

@@ -6,6 +6,7 @@ pub(crate) mod gctrace;
 pub(crate) mod inspect;
 pub(crate) mod ps;
 pub(crate) mod shell;
+pub(crate) mod test;
 
 use gorphan_model::Finding;
 

@@ -53,6 +53,10 @@ pub struct IgnoreRule {
     /// The blocked site: `FUNCTION`, `FUNCTION:LINE` or `FILE:LINE` (an end of the file's path), with the operation and
     /// a space before it where only that is meant, as `chan send main.f`.
     pub site: Option<String>,
+    /// Only what the tests of this package left; outside of the test gate such a rule matches nothing.
+    pub package: Option<String>,
+    /// Only what this test left: its name, with those of its parents. As for `package`.
+    pub test: Option<String>,
     /// Why.
     pub reason: Option<String>,
     /// The last day on which the rule applies.
@@ -65,6 +69,8 @@ impl IgnoreRule {
         let frames = &group.stack.frames;
         let created_by = group.created_by.as_ref();
         !self.is_empty()
+            && self.package.is_none()
+            && self.test.is_none()
             && holds(&self.function, |p| name_matches(p, &group.site.function))
             && holds(&self.any_function, |p| {
                 frames.iter().any(|frame| name_matches(p, &frame.function))
@@ -73,6 +79,22 @@ impl IgnoreRule {
                 created_by.is_some_and(|frame| name_matches(p, &frame.function))
             })
             && holds(&self.site, |p| site_matches(p, group))
+    }
+
+    /// What the rule asks of what a test of a package left; `None` if it is about another.
+    pub fn for_test(&self, package: &str, test: Option<&str>) -> Option<Self> {
+        let is_about = holds(&self.package, |p| glob(p, package))
+            && holds(&self.test, |p| test.is_some_and(|test| glob(p, test)));
+        let mut rule = Self {
+            package: None,
+            test: None,
+            ..self.clone()
+        };
+        if rule.is_empty() && !self.is_empty() {
+            // All of the test or package is meant.
+            rule.any_function = Some("*".to_owned());
+        }
+        is_about.then_some(rule)
     }
 
     /// Whether the rule is in force.
@@ -84,7 +106,7 @@ impl IgnoreRule {
     pub fn problem(&self, today: Option<Date>, strict: bool) -> Option<String> {
         if self.is_empty() {
             return Some(
-                "an ignore rule names nothing: give it function, any_function, created_by or site"
+                "an ignore rule names nothing: give it function, any_function, created_by, site, package or test"
                     .to_owned(),
             );
         }
@@ -112,6 +134,8 @@ impl IgnoreRule {
             && self.any_function.is_none()
             && self.created_by.is_none()
             && self.site.is_none()
+            && self.package.is_none()
+            && self.test.is_none()
     }
 }
 
@@ -122,6 +146,8 @@ impl fmt::Display for IgnoreRule {
             ("any_function", &self.any_function),
             ("created_by", &self.created_by),
             ("site", &self.site),
+            ("package", &self.package),
+            ("test", &self.test),
         ];
         let parts = parts
             .iter()

@@ -109,6 +109,7 @@ fn why(census: &Census<'_>, group: &Group) -> String {
             after,
             stayed,
         } => Some(grown(*before, *after, *stayed)),
+        Evidence::Leftover { .. } => Some("they were still there when all tests were over".into()),
         Evidence::RuntimeReported { .. } | Evidence::Proof { .. } => None,
     });
     let text = reasons.fold(String::new(), |text, reason| text + "; " + &reason);

@@ -89,6 +89,16 @@ impl Policy {
             .collect()
     }
 
+    /// The policy for what one test left: rules that name other packages or tests do not apply.
+    pub fn for_test(&self, package: &str, test: Option<&str>) -> Self {
+        let rules = self.ignore.iter();
+        let applying = rules.filter_map(|rule| rule.for_test(package, test));
+        Self {
+            ignore: applying.collect(),
+            ..self.clone()
+        }
+    }
+
     fn is_own(&self, group: &Group) -> bool {
         let frames = group.stack.frames.iter().chain(&group.created_by);
         self.own.is_empty()
@@ -186,6 +196,8 @@ fn finding(census: &Census<'_>, group: &Group) -> Finding {
         help: message::help(group),
         evidence: group.evidence.clone(),
         pattern: group.pattern,
+        package: None,
+        test: None,
     }
 }
 

@@ -103,6 +103,9 @@ fn card(
             fact(out, one.name, &lines(&one.lines))?;
         }
     }
+    if let Some(test) = words::test(finding) {
+        fact(out, "test", &Text(&test).to_string())?;
+    }
     match (
         group.and_then(|group| group.retained.as_ref()),
         finding.retained_bytes,

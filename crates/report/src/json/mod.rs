@@ -248,6 +248,13 @@ fn evidence(evidence: &model::Evidence) -> wire::Evidence<'_> {
             after: *after,
             stayed: *stayed,
         },
+        model::Evidence::Leftover {
+            count,
+            grace_millis,
+        } => wire::Evidence::Leftover {
+            count: *count,
+            grace_millis: *grace_millis,
+        },
         model::Evidence::RuntimeReported { count } => {
             wire::Evidence::RuntimeReported { count: *count }
         }
@@ -275,6 +282,8 @@ fn finding(finding: &model::Finding) -> wire::Finding<'_> {
         witness: [],
         fix: None,
         pattern: finding.pattern.map(gorphan_model::Pattern::name),
+        package: finding.package.as_deref(),
+        test: finding.package.is_some().then_some(finding.test.as_deref()),
     }
 }
 

@@ -175,6 +175,10 @@ pub(super) enum Evidence<'a> {
         after: u64,
         stayed: Option<u64>,
     },
+    Leftover {
+        count: u64,
+        grace_millis: u64,
+    },
     RuntimeReported {
         count: u64,
     },
@@ -233,6 +237,11 @@ pub(super) struct Finding<'a> {
     /// As `witness`: always null.
     pub(super) fix: Option<()>,
     pub(super) pattern: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) package: Option<&'a str>,
+    /// Null where no test started the goroutines; not there at all where no tests ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) test: Option<Option<&'a str>>,
 }
 
 #[derive(Serialize)]

@@ -152,6 +152,9 @@ fn notes<'a>(
         }
         notes.group(group);
     }
+    if let Some(test) = words::test(finding) {
+        notes.say("test", &test);
+    }
     for evidence in &finding.evidence {
         match evidence {
             Evidence::Proof { .. } => {

@@ -1,0 +1,164 @@
+//! `gorphan test`: `go test`, and what the tests leave behind. The two hidden commands are what `go test` starts for each
+//! test binary, and what becomes the test binary.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use gorphan_gate::test::{self, ExecOptions, Judged, Options};
+use gorphan_model::Problem;
+use gorphan_report::{Document, Format, Report, TargetInfo};
+
+use super::Outcome;
+use crate::args::{BecomeTest, ExecTest, Test};
+use crate::error::{Failure, Result};
+use crate::output;
+use crate::settings::{Settings, write_baseline};
+
+/// What a shell reports for a program that a signal ended, less the signal.
+const KILLED: i32 = 128;
+
+/// Runs the tests. The status is that of `go test` if it failed, else it tells of findings.
+pub(crate) fn run(args: &Test) -> Result<ExitCode> {
+    let settings = Settings::load(&args.judge, args.report.source_root.as_deref())?;
+    let outcome = test::run(&options(args)?).map_err(|error| {
+        let advice =
+            "install Go (https://go.dev/dl) so that `go` is on the path, or name it with --go";
+        match error {
+            test::Error::Go { .. } => Failure::new(error.to_string()).advise(advice),
+            _ => Failure::new(error.to_string()),
+        }
+    })?;
+    let judged = test::judge(&outcome, &settings.policy);
+    write_baseline(&args.judge, &judged.groups)?;
+    let checked = match &outcome.self_check {
+        Some(Err(why)) => {
+            return Err(Failure::new(format!(
+                "the leak that was planted to check this run was not seen, so its silence means nothing: {why}"
+            ))
+            .advise("report this with the output of `go version`, or run with --no-self-check"));
+        }
+        Some(Ok(())) => "a planted leak was seen",
+        None => "no leak was planted to check it",
+    };
+    write(args, &settings, &judged)?;
+    eprintln!("gorphan: {}; {checked}", summary(&judged));
+    let found = Outcome::of(&judged.findings, args.report.fail_on);
+    let status = match (outcome.status.code(), found) {
+        (Some(0), Outcome::Clean) => 0,
+        (Some(0), Outcome::Findings) => 1,
+        (Some(status), _) => status,
+        (None, _) => 1,
+    };
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+}
+
+fn options(args: &Test) -> Result<Options> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::new(format!(
+            "cannot find this program's own executable: {error}"
+        ))
+    })?;
+    let mut wrapper_options: Vec<OsString> =
+        vec![format!("--grace-millis={}", args.grace.as_millis()).into()];
+    if args.run_on_failure {
+        wrapper_options.push("--run-on-failure".into());
+    }
+    if let Some(config) = &args.judge.config {
+        let config = config.canonicalize().unwrap_or_else(|_| config.clone());
+        let mut word = OsString::from("--config=");
+        word.push(config);
+        wrapper_options.push(word);
+    }
+    wrapper_options.push("--".into());
+    let format = Format::from(args.report.format);
+    Ok(Options {
+        go: args.go.clone(),
+        wrapper: vec![program.into(), "exec-test".into()],
+        wrapper_options,
+        packages: args.packages.clone(),
+        rest: args.go_flags.clone(),
+        self_check: !args.no_self_check,
+        // A report for programs must be all there is on standard output.
+        output_to_stderr: args.report.output.is_none() && format != Format::Terminal,
+    })
+}
+
+fn write(args: &Test, settings: &Settings, judged: &Judged) -> Result<()> {
+    let mut problems: Vec<Problem> = judged.problems.clone();
+    problems.extend(settings.problems.iter().cloned());
+    let quiet = judged.findings.is_empty() && problems.is_empty();
+    let format = Format::from(args.report.format);
+    if quiet && format == Format::Terminal && args.report.output.is_none() {
+        return Ok(());
+    }
+    let packages = args.packages.iter().map(|it| it.to_string_lossy());
+    let document = Document::Inspect(Report {
+        target: TargetInfo {
+            kind: "tests",
+            name: packages.collect::<Vec<_>>().join(" "),
+            go_version: judged.snapshot.go_version.clone(),
+            taken_at_unix_nanos: None,
+            pause_seconds: None,
+            bytes_read: None,
+        },
+        snapshot: &judged.snapshot,
+        groups: &judged.groups,
+        groups_total: judged.groups.len(),
+        findings: &judged.findings,
+        problems,
+    });
+    output::write(&document, &args.report, settings.source.as_ref())
+}
+
+fn summary(judged: &Judged) -> String {
+    let left: u64 = judged.findings.iter().map(|finding| finding.count).sum();
+    let several = |count: u64, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    };
+    let left = match left {
+        0 => "no goroutine left behind".to_owned(),
+        left => format!("{} left behind", several(left, "goroutine")),
+    };
+    let tests = several(judged.tests, "test");
+    format!(
+        "{left} by {tests} of {}",
+        several(judged.checked, "test binary").replace("binarys", "binaries")
+    )
+}
+
+/// Runs one test binary under watch and ends as it ended.
+pub(crate) fn exec(args: &ExecTest) -> Result<ExitCode> {
+    let failed = |error: std::io::Error| {
+        let binary = args.command.first().cloned().unwrap_or_default();
+        Failure::new(format!("cannot run {}: {error}", binary.display()))
+    };
+    let program = std::env::current_exe().map_err(failed)?;
+    let options = ExecOptions {
+        records: args.records.clone(),
+        grace: std::time::Duration::from_millis(args.grace_millis),
+        on_failure: args.run_on_failure,
+        ignore: Settings::ignored(args.config.as_deref())?,
+    };
+    let mut launcher = Command::new(program);
+    let ending =
+        test::exec(launcher.arg("become-test"), &args.command, &options).map_err(failed)?;
+    let status = match ending {
+        test::Ending::Exited(status) => status,
+        test::Ending::Killed(signal) => {
+            test::end_by(signal);
+            KILLED + signal
+        }
+    };
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
+}
+
+/// Waits to be watched, and then becomes a test binary.
+pub(crate) fn become_test(args: &BecomeTest) -> Result<ExitCode> {
+    let error = test::become_test(&args.command);
+    let binary = args.command.first().cloned().unwrap_or_default();
+    Err(Failure::new(format!(
+        "cannot run {}: {error}",
+        binary.display()
+    )))
+}
