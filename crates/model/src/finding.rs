@@ -91,7 +91,7 @@ impl Evidence {
     /// Goroutines that it says are leaked for certain.
     pub fn leaked(&self) -> u64 {
         match self {
-            Self::RuntimeReported { count } => *count,
+            Self::RuntimeReported { count } | Self::Leftover { count, .. } => *count,
             Self::Proof { count, proof } if matches!(**proof, Proof::Unreachable(_)) => *count,
             Self::Proof { .. } | Self::Threshold { .. } | Self::Growth { .. } => 0,
         }

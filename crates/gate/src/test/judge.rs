@@ -94,6 +94,11 @@ impl Judged {
                 count: group.count,
                 grace_millis: grace,
             }];
+            let proven = group.proven.iter().map(|outcome| Evidence::Proof {
+                count: outcome.count,
+                proof: Arc::clone(&outcome.proof),
+            });
+            group.evidence.extend(proven);
         }
         let policy = policy.for_test(package, test);
         let wanted = groups.iter_mut().map(|group| (group, Verdict::Leak));
