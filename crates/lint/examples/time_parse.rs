@@ -1,0 +1,60 @@
+//! Times reading Go files: `time_parse RUNS [skip]` takes paths from standard input and prints "median seconds,
+//! declarations, peak resident KiB". The files are read from disk before; each is parsed and dropped, on one thread.
+//!
+//! With `skip` the bodies of functions are skipped. `cargo xtask bench` sets this beside Go's own parser.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own: it reads files and a clock"
+)]
+
+use std::error::Error;
+use std::io::Read;
+use std::time::Instant;
+
+use gorphan_lint::syntax::{Bodies, Interner, Names, parse};
+
+const USAGE: &str = "usage: time_parse RUNS [skip] < paths";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (runs, bodies) = match args.as_slice() {
+        [runs] => (*runs, Bodies::Parse),
+        [runs, "skip"] => (*runs, Bodies::Skip),
+        _ => return Err(USAGE.into()),
+    };
+    let runs: usize = runs.parse()?;
+    let mut paths = String::new();
+    std::io::stdin().read_to_string(&mut paths)?;
+    let sources = paths
+        .lines()
+        .map(std::fs::read)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut seconds = Vec::with_capacity(runs);
+    let mut declarations = 0;
+    for _ in 0..runs {
+        // A copy is not the parser's work; it takes the source to keep it.
+        let copies = sources.clone();
+        let start = Instant::now();
+        let names = Names::new();
+        let mut interner = Interner::new(&names);
+        declarations = 0;
+        for source in copies {
+            declarations += parse(source, &mut interner, bodies).decls.len();
+        }
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds.get(runs / 2).ok_or("RUNS must be at least 1")?;
+    println!("{median} {declarations} {}", peak_kib());
+    Ok(())
+}
+
+/// Linux only; 0 elsewhere.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|rest| rest.split_whitespace().next());
+    number.and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
