@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1 << 14;
 const TRIES: usize = 64;
 /// Types in types; Go's own walk halves the size with each.
 const MAX_DEPTH: usize = 64;
-/// Parts of one type that are looked at: as many as a struct of a million fields has.
+/// Parts of one type that are looked at, besides its words: as many as a struct of a million fields has.
 const MAX_STEPS: u64 = 1 << 20;
 /// `TFlagGCMaskOnDemand`, from Go 1.24: what would be the address of the mask is that of its address, null until it is made.
 const ON_DEMAND: u8 = 16;
@@ -76,7 +76,7 @@ fn build(types: &Types<'_>, minor: u32, address: u64, room: u64) -> Option<Mask>
         types,
         minor,
         bits: Vec::new(),
-        steps: MAX_STEPS,
+        steps: MAX_STEPS + room / 8 * 2,
     };
     for _ in 0..MAX_DEPTH {
         if !is_possible(&one) {
@@ -140,15 +140,7 @@ impl<'a> Walk<'a, '_> {
         }
         match one.kind {
             Kind::Struct => self.add_fields(one, at, depth),
-            Kind::Array => {
-                let length = self.types.array_length(one)?;
-                let element = self.types.get(self.types.element(one)?)?;
-                for index in 0..length {
-                    let skip = index.checked_mul(element.size / 8)?;
-                    self.add(&element, at.checked_add(skip)?, depth)?;
-                }
-                Some(())
-            }
+            Kind::Array => self.add_elements(one, at, depth),
             // The first word is of the type, which is no object.
             Kind::Interface => self.set(at.checked_add(1)?),
             Kind::Other => None,
@@ -162,6 +154,31 @@ impl<'a> Walk<'a, '_> {
             self.add(&field, at.checked_add(offset? / 8)?, depth)?;
         }
         Some(())
+    }
+
+    /// Looks at the first element alone: the others are like it.
+    fn add_elements(&mut self, one: &Type, at: u64, depth: usize) -> Option<()> {
+        let length = self.types.array_length(one)?;
+        let element = self.types.get(self.types.element(one)?)?;
+        let words = element.size / 8;
+        if words == 0 {
+            return None;
+        }
+        self.add(&element, at, depth)?;
+        let first: Vec<u64> = (0..words).filter(|word| self.is_set(at + word)).collect();
+        for index in 1..length {
+            self.steps = self.steps.checked_sub(1 + first.len() as u64)?;
+            let start = at.checked_add(index.checked_mul(words)?)?;
+            first
+                .iter()
+                .try_for_each(|word| self.set(start.checked_add(*word)?))?;
+        }
+        Some(())
+    }
+
+    fn is_set(&self, at: u64) -> bool {
+        let word = self.bits.get((at / 64) as usize);
+        word.is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 
     fn set(&mut self, at: u64) -> Option<()> {

@@ -315,6 +315,8 @@ mod tests {
                 g: Address(one.g),
                 sample: at,
                 tid: None,
+                parent: None,
+                labels: 0,
                 stack_bytes: 2048,
             });
         }

@@ -5,8 +5,13 @@
     reason = "tests read programs and their memory"
 )]
 
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+
+use super::Object;
 use super::pointers::Objects;
-use crate::{Depth, Frozen, Limits, Moment, Runtime};
+use crate::{Address, Depth, Error, Frozen, Limits, Memory, Moment, Runtime, Unreadable};
 
 #[path = "../../tests/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -34,23 +39,27 @@ fn parse(text: &str) -> Option<Said<'_>> {
     })
 }
 
-pub(super) fn freeze(target: &Target, runtime: &Runtime) -> Frozen {
+fn copy(
+    target: &Target,
+    runtime: &Runtime,
+    memory: &dyn Memory,
+    limits: Limits,
+) -> Result<Frozen, Error> {
     let moment = Moment {
         threads: &[],
         now_nanos: 0,
         depth: Depth::Proof,
-        limits: Limits::default(),
+        limits,
         may_go_on: &|| true,
     };
-    let copy = runtime.copy(target.bias(runtime), &target.memory(), &moment);
-    copy.expect("a copy")
+    runtime.copy(target.bias(runtime), memory, &moment)
 }
 
 fn check(mode: &str, build: &[&str], arguments: &[&str]) {
     let path = build_in("tests/go", "shapes", mode, build);
     let target = Target::start(&path, arguments);
     let runtime = target.runtime();
-    let frozen = freeze(&target, &runtime);
+    let frozen = copy(&target, &runtime, &target.memory(), Limits::default()).expect("a copy");
     let objects = Objects::read(&runtime, &frozen).expect("a heap");
     assert_eq!(objects.spans.doubts(), &[] as &[String], "{mode}");
     let mut typed = 0;
@@ -83,22 +92,20 @@ fn check_object(objects: &Objects<'_>, said: &Said<'_>, mode: &str) -> bool {
         extent.contains(&said.address) && extent.contains(&last),
         "{about}"
     );
-    let mut found = Vec::new();
+    let words = said.words.iter().cycle().take(said.bytes as usize / 8);
+    let mut expected = (0_u64..)
+        .zip(words)
+        .filter(|(_, word)| **word == b'P')
+        .map(|(index, _)| said.address + index * 8);
     let scanned = objects.scan(object, &mut |offset, value| {
         let at = extent.start + offset;
         if (said.address..=last).contains(&at) {
             assert_ne!(value, 0, "{about}");
-            found.push((at - said.address) / 8);
+            assert_eq!(Some(at), expected.next(), "{about}");
         }
     });
     scanned.expect(&about);
-    let words = said.words.iter().cycle().take(said.bytes as usize / 8);
-    let expected: Vec<u64> = (0_u64..)
-        .zip(words)
-        .filter(|(_, word)| **word == b'P')
-        .map(|(index, _)| index)
-        .collect();
-    assert!(found == expected, "{about}: {found:?}, not {expected:?}");
+    assert_eq!(expected.next(), None, "{about}");
     let Some(typed) = objects.type_of(object) else {
         return false;
     };
@@ -113,10 +120,93 @@ fn check_object(objects: &Objects<'_>, said: &Said<'_>, mode: &str) -> bool {
 
 #[test]
 fn the_pointers_of_all_kinds_of_objects_are_found() {
-    check("shapes", &[], &[]);
+    check("shapes", &[], &["huge"]);
 }
 
 #[test]
 fn the_pointers_are_found_in_a_stripped_program_that_lies_anywhere() {
     check("shapes-pie", &["-buildmode=pie", "-ldflags=-s -w"], &[]);
+}
+
+/// Memory in which some words are others.
+struct Damaged<'a> {
+    memory: &'a dyn Memory,
+    seed: u64,
+    /// One of so many words is damaged.
+    one_in: u64,
+}
+
+impl Memory for Damaged<'_> {
+    fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        self.memory.read(address, buffer)?;
+        for (word, at) in buffer.chunks_mut(8).zip((address.0..).step_by(8)) {
+            let hash = (at ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            if (hash >> 32).is_multiple_of(self.one_in) {
+                let kind = hash >> 61;
+                for (byte, new) in word.iter_mut().zip(hash.to_le_bytes()) {
+                    *byte = match kind {
+                        0 => 0xff,
+                        1 => 0,
+                        2 => byte.wrapping_add(8),
+                        3 => byte.wrapping_shl(1),
+                        _ => new,
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks everything of every object: it ends, and what it says is within bounds.
+fn survey(objects: &Objects<'_>, limit: u64) {
+    let mut given = 0_u64;
+    for object in (0..objects.spans.objects()).map(Object) {
+        let extent = objects.spans.extent(object);
+        assert_eq!(objects.spans.object(extent.start), Some(object));
+        assert_eq!(objects.spans.object(extent.end - 1), Some(object));
+        let bytes = extent.end - extent.start;
+        // What is missing is an error, and no matter here.
+        let _ = objects.scan_any(object, &mut |offset, _| {
+            assert!(offset < bytes && offset.is_multiple_of(8));
+            given += 1;
+        });
+        if let Some(typed) = objects.type_of(object) {
+            let _ = (
+                objects.types.name(typed.of),
+                objects.field(object, typed.skip + 8),
+            );
+        }
+    }
+    assert!(given <= limit / 8, "{given} words of {limit} bytes");
+    let _ = objects.scan_variables(&mut |_, _| {});
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_heaps_are_survived(seed in any::<u64>(), one_in in 2_u64..20_000) {
+        let (target, runtime) = prepared();
+        let memory = target.memory();
+        let memory = Damaged { memory: &memory, seed, one_in };
+        let limits = Limits { copied_bytes: 64 << 20, ..Limits::default() };
+        // What can be made of damage is not the point here; that it ends is.
+        let Ok(frozen) = copy(target, runtime, &memory, limits) else {
+            return Ok(());
+        };
+        if let Ok(objects) = Objects::read(runtime, &frozen) {
+            survey(&objects, frozen.copied_bytes());
+        }
+    }
+}
+
+fn prepared() -> &'static (Target, Runtime) {
+    static PREPARED: OnceLock<(Target, Runtime)> = OnceLock::new();
+    PREPARED.get_or_init(|| {
+        let path = build_in("tests/go", "shapes", "shapes-hostile", &["-ldflags=-s -w"]);
+        let target = Target::start(&path, &[]);
+        let runtime = target.runtime();
+        (target, runtime)
+    })
 }
