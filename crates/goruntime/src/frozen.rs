@@ -161,6 +161,11 @@ impl<'a> Copier<'a> {
         }
     }
 
+    /// The target's threads.
+    pub(crate) fn threads(&self) -> &'a [Thread] {
+        self.moment.threads
+    }
+
     /// Fails once the time is up or the limit of bytes is reached.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let copied_bytes = self.copied_bytes.get();

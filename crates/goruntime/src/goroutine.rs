@@ -30,6 +30,8 @@ pub(crate) struct Goroutine {
     pub(crate) created_at: u64,
     pub(crate) start: u64,
     pub(crate) in_bubble: bool,
+    /// The collector is at its stack, and may be moving it.
+    pub(crate) is_scanned: bool,
 }
 
 /// Where code runs or will go on.
@@ -78,7 +80,7 @@ impl Goroutine {
     pub(crate) fn parse(layout: &G, address: Address, bytes: &[u8]) -> Option<Self> {
         let word = |at: u32| word_at(bytes, at.into());
         let status = bytes.get(layout.status as usize..)?.get(..4)?;
-        let status = u32::from_le_bytes(status.try_into().ok()?) & !SCAN;
+        let status = u32::from_le_bytes(status.try_into().ok()?);
         let place = |pc, sp| {
             Some(Place {
                 pc: word(pc)?,
@@ -89,7 +91,7 @@ impl Goroutine {
             address,
             id: word(layout.id)?,
             parent: layout.parent.and_then(word).filter(|parent| *parent != 0),
-            status: known_status(status),
+            status: known_status(status & !SCAN),
             wait_reason: *bytes.get(layout.wait_reason as usize)?,
             wait_since: word(layout.wait_since)?,
             stack_low: word(layout.stack_low)?,
@@ -102,6 +104,7 @@ impl Goroutine {
             created_at: word(layout.created_at)?,
             start: word(layout.start)?,
             in_bubble: layout.bubble.and_then(word).is_some_and(|at| at != 0),
+            is_scanned: status & SCAN != 0,
         })
     }
 
@@ -117,6 +120,15 @@ impl Goroutine {
 
     fn on_stack(&self, sp: u64) -> bool {
         self.stack_low <= sp && sp < self.stack_high
+    }
+
+    /// The lowest address of its stack that may be in use while its thread's stack pointer is `rsp`.
+    pub(crate) fn lowest_in_use(&self, rsp: u64) -> u64 {
+        match (self.on_stack(rsp), self.on_stack(self.saved.sp)) {
+            (true, _) => rsp,
+            (false, true) => self.saved.sp,
+            (false, false) => self.stack_low,
+        }
     }
 
     /// Where its stack begins, by the rules of `traceback1` and `initAt` in `runtime/traceback.go` (Go 1.27); a running one's
@@ -213,6 +225,7 @@ mod tests {
             created_at: 0,
             start: 0,
             in_bubble: false,
+            is_scanned: false,
         };
         let machine = Machine { thread: 42, vdso };
         let thread = Thread {

@@ -6,8 +6,8 @@ use gorphan_model::proof::Why;
 use gorphan_model::{GoroutineId, Proof, Snapshot, State, WaitReason};
 
 use crate::heap::Heap;
-use crate::heap::pointers::Objects;
 use crate::heap::prove::{Outcome, Proven};
+use crate::heap::world::World;
 use crate::{Details, Error, Frozen, Runtime, snapshot};
 
 /// What is asked of [`Runtime::prove`].
@@ -37,14 +37,12 @@ impl Runtime {
     /// # Errors
     /// When the function table is damaged.
     pub fn prove(&self, frozen: &Frozen, question: &Question) -> Result<Answer, Error> {
-        let _ = question;
-        match Objects::read(self, frozen) {
-            Ok(_) => self.undecided(frozen, &Error::Variable("heap (mheap_)")),
+        match World::new(self, frozen) {
+            Ok(world) => self.decided(frozen, &world, question),
             Err(error) => self.undecided(frozen, &error),
         }
     }
 
-    #[expect(dead_code, reason = "called once the roots are read")]
     fn decided(
         &self,
         frozen: &Frozen,

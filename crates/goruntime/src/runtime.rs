@@ -205,7 +205,15 @@ impl Runtime {
             }
             if let Some(start) = one.begin(machine.as_ref(), &threads) {
                 let length = one.stack_high.saturating_sub(start.place.sp);
-                stacks.push((start.place.sp, length.min(moment.limits.stack_bytes)));
+                let most = match moment.depth {
+                    Depth::Goroutines => moment.limits.stack_bytes,
+                    Depth::Proof => u64::MAX,
+                };
+                stacks.push((start.place.sp, length.min(most)));
+            } else if moment.depth == Depth::Proof {
+                // Nothing says how much of it is in use.
+                let length = one.stack_high.saturating_sub(one.stack_low);
+                stacks.push((one.stack_low, length));
             }
         }
         copier.layer(stacks)?;
@@ -272,7 +280,7 @@ impl Runtime {
         Ok(pointers)
     }
 
-    fn goroutine(&self, copier: &Copier<'_>, pointer: Address) -> Option<Goroutine> {
+    pub(crate) fn goroutine(&self, copier: &Copier<'_>, pointer: Address) -> Option<Goroutine> {
         let bytes = copier.slice(pointer, self.layout.g.bytes.into())?;
         Goroutine::parse(&self.layout.g, pointer, bytes)
     }

@@ -2,6 +2,9 @@
 //!
 //! The rules are those of `runtime/traceback.go`; the unwinder was rewritten in Go 1.21 and the differences are noted.
 
+pub(crate) mod maps;
+pub(crate) mod scan;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;

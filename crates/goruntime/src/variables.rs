@@ -1,5 +1,7 @@
 //! Where the runtime's variables lie: by the symbol table, and in stripped programs by the instructions that use them.
 
+pub(crate) mod roots;
+
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
 use crate::image::pclntab::{Code, Function, Table, Work};
@@ -20,15 +22,30 @@ pub(crate) struct Variables {
     pub(crate) module: u64,
     /// `runtime.mheap_`; without it nothing can be proven.
     pub(crate) heap: Option<u64>,
+    pub(crate) roots: roots::Roots,
 }
 
 /// The function table that the module data points to, and the variables.
 pub(crate) fn find(image: &Image, layout: &Layout) -> Result<(Table, Variables), Error> {
-    let [module, goroutines, wait_reasons, heap] = image.symbols([
+    let [machines, semaphores, finalizers, cleanups] = roots::NAMES;
+    let [
+        module,
+        goroutines,
+        wait_reasons,
+        heap,
+        machines,
+        semaphores,
+        finalizers,
+        cleanups,
+    ] = image.symbols([
         "runtime.firstmoduledata",
         "runtime.allgs",
         "runtime.waitReasonStrings",
         "runtime.mheap_",
+        machines,
+        semaphores,
+        finalizers,
+        cleanups,
     ]);
     let mut candidates = Table::candidates(image).into_iter();
     let table = candidates.find_map(|table| with_module(image, layout, table, module));
@@ -52,6 +69,7 @@ pub(crate) fn find(image: &Image, layout: &Layout) -> Result<(Table, Variables),
         wait_reasons,
         module,
         heap,
+        roots: roots::Roots::find([machines, semaphores, finalizers, cleanups], &code),
     };
     Ok((table, variables))
 }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::arenas::Table;
+use super::copy_roots;
 use super::modules::Modules;
 use super::spans::{List, Span};
 use crate::frozen::Copier;
@@ -68,7 +69,8 @@ pub(crate) fn copy(
     more.extend(waiting.flat_map(|first| channels(layout, copier, first)));
     more.extend(unrolled(layout, copier, &modules, &spans));
     more.retain(|(at, _)| *at != 0);
-    copier.layer(more)
+    copier.layer(more)?;
+    copy_roots::copy(runtime, bias, copier, &spans)
 }
 
 /// Variables with pointers, and which they are; of plugins their types, of which there is no file here.

@@ -10,6 +10,8 @@ mod arenas;
 mod bits;
 mod cause;
 pub(crate) mod copy;
+mod copy_roots;
+mod machines;
 mod mark;
 mod masks;
 pub(crate) mod modules;
@@ -20,14 +22,18 @@ mod path;
 pub(crate) mod pointers;
 pub(crate) mod prove;
 mod retain;
+mod roots;
 #[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
 mod shapes;
 pub(crate) mod spans;
+mod specials;
 #[cfg(test)]
 mod toy;
 pub(crate) mod types;
 pub(crate) mod view;
+mod waits;
 mod work;
+pub(crate) mod world;
 
 use std::ops::Range;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use object::elf::{self, FileHeader64};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{CompressionFormat, LittleEndian, Object, ObjectSection, ObjectSymbol};
+use object::{CompressionFormat, LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use super::{Image, file_range};
 use crate::ImageError;
@@ -14,6 +14,8 @@ use crate::ImageError;
 const MAX_SECTION_BYTES: u64 = 2 << 30;
 /// Entries of the relocation table; programs of 300 MB have 3 million.
 const MAX_RELOCATIONS: usize = 32 << 20;
+/// Variables of one program; the largest have some 100,000.
+const MAX_VARIABLES: usize = 1 << 22;
 /// Entries of the dynamic table; linkers write about 30.
 const MAX_DYNAMIC: usize = 1024;
 
@@ -143,6 +145,21 @@ pub(super) fn section<'a>(bytes: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> 
 pub(super) fn section_address(bytes: &[u8], name: &str) -> Option<u64> {
     let file = ElfFile64::<LittleEndian>::parse(bytes).ok()?;
     Some(file.section_by_name(name)?.address())
+}
+
+/// Variables in the symbol table, by address. Those of compilers and linkers, whose names have no package, are left out.
+pub(super) fn variables(bytes: &[u8]) -> Vec<(u64, u64, String)> {
+    let Ok(file) = ElfFile64::<LittleEndian>::parse(bytes) else {
+        return Vec::new();
+    };
+    let variables = file.symbols().filter(|one| one.kind() == SymbolKind::Data);
+    let named = variables.filter_map(|one| {
+        let name = one.name().ok().filter(|name| name.contains('.'))?;
+        Some((one.address(), one.size(), name.to_owned()))
+    });
+    let mut found: Vec<_> = named.take(MAX_VARIABLES).collect();
+    found.sort_unstable();
+    found
 }
 
 pub(super) fn symbols<const N: usize>(bytes: &[u8], names: [&str; N]) -> [Option<u64>; N] {

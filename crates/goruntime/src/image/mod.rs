@@ -179,6 +179,11 @@ impl Image {
         elf::section_address(&self.bytes, name)
     }
 
+    /// All variables of the symbol table, by linked address: where, how many bytes, and how they are called.
+    pub(crate) fn variables(&self) -> Vec<(u64, u64, String)> {
+        elf::variables(&self.bytes)
+    }
+
     /// The addresses of some symbols; `None` for each that the symbol table does not have.
     pub(crate) fn symbols<const N: usize>(&self, names: [&str; N]) -> [Option<u64>; N] {
         elf::symbols(&self.bytes, names)

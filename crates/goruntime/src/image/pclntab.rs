@@ -2,8 +2,8 @@
 //!
 //! Format: `runtime/symtab.go` and `cmd/link/internal/ld/pcln.go`, Go 1.18 to 1.27.
 
-use std::cell::Cell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Image;
 
@@ -18,6 +18,14 @@ const ENTRY_BYTES: usize = 8;
 
 /// `PCDATA_InlTreeIndex` of `internal/abi` (Go 1.19 to 1.27).
 const INLINE_INDEX: usize = 2;
+/// `PCDATA_StackMapIndex` of `internal/abi` (Go 1.19 to 1.27).
+const STACK_MAP_INDEX: usize = 1;
+/// `FUNCDATA_ArgsPointerMaps` of `internal/abi` (Go 1.19 to 1.27).
+pub(crate) const ARGUMENT_MAPS: usize = 0;
+/// `FUNCDATA_LocalsPointerMaps` of `internal/abi` (Go 1.19 to 1.27).
+pub(crate) const LOCAL_MAPS: usize = 1;
+/// `FUNCDATA_StackObjects` of `internal/abi` (Go 1.19 to 1.27).
+pub(crate) const STACK_OBJECTS: usize = 2;
 /// `FUNCDATA_InlTree` of `internal/abi` (Go 1.19 to 1.27).
 const INLINE_TREE: usize = 3;
 
@@ -143,25 +151,27 @@ impl Table {
 }
 
 /// Steps through tables that are left: damaged tables and stacks together could take for ever.
-pub(crate) struct Work(Cell<u64>);
+#[derive(Debug)]
+pub(crate) struct Work(AtomicU64);
 
 impl Work {
     /// Some hundred times what a million goroutines with stacks of their own take.
     const MAX_STEPS: u64 = 1 << 31;
 
     pub(crate) fn new() -> Self {
-        Self(Cell::new(Self::MAX_STEPS))
+        Self(AtomicU64::new(Self::MAX_STEPS))
     }
 
     fn step(&self) -> bool {
-        let left = self.0.get();
-        self.0.set(left.saturating_sub(1));
+        // Counted among threads without care: it only has to end.
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
         left > 0
     }
 
     /// Whether something was not looked up for want of steps.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.0.get() == 0
+        self.0.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -337,12 +347,39 @@ impl<'a> Code<'a> {
     }
 
     fn inline_tree(&self, function: &Function<'_>) -> Option<u64> {
+        self.data(function, INLINE_TREE)
+    }
+
+    /// Bytes of arguments and results that callers leave room for. `None` where that differs from call to call.
+    pub(crate) fn argument_bytes(&self, function: &Function<'_>) -> Option<u32> {
+        /// `ArgsSizeUnknown`.
+        const UNKNOWN: u32 = 0x8000_0000;
+        u32_at(function.record, 8).filter(|bytes| *bytes != UNKNOWN)
+    }
+
+    /// Which of the function's stack maps holds at a pc; the first where the tables have none.
+    pub(crate) fn stack_map(&self, function: &Function<'_>, pc: u64) -> Option<u32> {
+        let (start, values) = self.tables(function)?;
+        if values <= STACK_MAP_INDEX {
+            return Some(0);
+        }
+        let table = u32_at(function.record, start + STACK_MAP_INDEX * 4)?;
+        if table == 0 {
+            return Some(0);
+        }
+        let index = self.value(function, table, pc)?;
+        // -1 stands for the map at the function's entry, the first.
+        u32::try_from(index.max(0)).ok()
+    }
+
+    /// The linked address of one of the tables of [`ARGUMENT_MAPS`] and others; `None` where the function has none.
+    pub(crate) fn data(&self, function: &Function<'_>, which: usize) -> Option<u64> {
         let (start, values) = self.tables(function)?;
         let count = *function.record.get(self.table.shape.id() + 3)?;
-        if usize::from(count) <= INLINE_TREE {
+        if usize::from(count) <= which {
             return None;
         }
-        let index = values.checked_add(INLINE_TREE)?.checked_mul(4)?;
+        let index = values.checked_add(which)?.checked_mul(4)?;
         let offset = u32_at(function.record, start.checked_add(index)?)?;
         let present = offset != u32::MAX;
         present.then(|| self.table.gofunc.checked_add(offset.into()))?

@@ -4,6 +4,7 @@
 pub(crate) mod dwarf;
 mod generated;
 pub(crate) mod heap;
+pub(crate) mod roots;
 
 use crate::image::GoVersion;
 use crate::{Error, Image};
@@ -61,6 +62,8 @@ pub(crate) struct Layout {
     pub(crate) labels_are_map: bool,
     /// `None` where goroutines can be listed, but nothing is known of the heap.
     pub(crate) heap: Option<heap::Heap>,
+    /// As `heap`: of roots and waits.
+    pub(crate) roots: Option<roots::Roots>,
 }
 
 /// A layout with what was noticed about it.
@@ -92,6 +95,7 @@ pub(crate) fn of(image: &Image) -> Result<Found, Error> {
     // Debug information has only what the program uses.
     let either = |name: &str| get(&own, name).or_else(|| get(table, name));
     layout.heap = heap::build(&either);
+    layout.roots = roots::build(&either, version.minor);
     // Fields that are not used may differ between patch releases.
     if layout == tabled {
         let differing = Vec::new();
@@ -164,6 +168,7 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
         gofunc: need("runtime.moduledata.gofunc")?,
         labels_are_map: minor <= 23,
         heap: heap::build(&|name| get(offsets, name)),
+        roots: roots::build(&|name| get(offsets, name), minor),
     })
 }
 
@@ -183,6 +188,11 @@ mod tests {
             assert_eq!(heap.bitmap.is_some(), minor <= 21, "1.{minor}");
             assert_eq!(heap.span.is_narrow, minor >= 22, "1.{minor}");
             assert_eq!(heap.span.pinned.is_some(), minor >= 21, "1.{minor}");
+            let roots = layout.roots.expect("of roots too");
+            assert_eq!(roots.sudog.links_all, minor >= 26, "1.{minor}");
+            assert_eq!(roots.cleanups.is_some(), minor >= 25, "1.{minor}");
+            let offset_bytes = if minor >= 24 { 8 } else { 2 };
+            assert_eq!(roots.special.offset_bytes, offset_bytes, "1.{minor}");
         }
         assert!(generated::table(20).is_none());
         assert!(generated::table(28).is_none());

@@ -97,6 +97,8 @@ pub(crate) struct Special {
     pub(crate) weak: Option<u8>,
     /// From Go 1.24.
     pub(crate) cleanup: Option<u8>,
+    /// Words of a cleanup that are pointers: what to call; from Go 1.26 also how to call it, and with what.
+    pub(crate) cleanup_words: u64,
 }
 
 /// A linked list of blocks of entries.
@@ -185,7 +187,10 @@ fn sudog(need: &dyn Fn(&str) -> Option<u32>) -> Option<Sudog> {
 
 fn special(need: &dyn Fn(&str) -> Option<u32>, minor: u32) -> Option<Special> {
     let bytes = need("runtime.special")?;
-    let (offset, kind) = (need("runtime.special.offset")?, need("runtime.special.kind")?);
+    let (offset, kind) = (
+        need("runtime.special.offset")?,
+        need("runtime.special.kind")?,
+    );
     // `_KindSpecialFinalizer`, `_KindSpecialWeakHandle`, `_KindSpecialCleanup` of runtime/mheap.go.
     let (finalizer, weak, cleanup) = match minor {
         ..=22 => (1, None, None),
@@ -204,6 +209,7 @@ fn special(need: &dyn Fn(&str) -> Option<u32>, minor: u32) -> Option<Special> {
         finalizer,
         weak,
         cleanup,
+        cleanup_words: u64::from(need("runtime.cleanupFn").unwrap_or(8) / 8),
     })
 }
 
