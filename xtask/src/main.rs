@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accept;
 mod bench;
 mod layouts;
 mod tidy;
@@ -17,6 +18,7 @@ usage: cargo xtask COMMAND
   ci            fmt, clippy, tests, documentation, tidy: what a change must pass
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
+  accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
   cross         compile for macOS and Windows; needs the targets and cargo-zigbuild
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["ci"] => ci(),
         ["tidy"] => tidy::run(&root()),
         ["bench"] => bench::run_all(&root()),
+        ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
         ["fuzz", seconds] => fuzz(seconds),
         ["cross"] => cross(),
