@@ -1,16 +1,19 @@
-//! How long it takes to read the goroutines of a running program: `time_read PID`. The program is not stopped, so it
-//! should be at rest.
+//! How long it takes to read the goroutines of a running program: `time_read PID`, and with `time_read PID THREADS` to prove
+//! what of them is leaked. The program is not stopped, so it should be at rest.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "it is the caller that reads, and measures"
 )]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-use gorphan_goruntime::{Address, Bias, Depth, Image, Limits, Memory, Moment, Runtime, Unreadable};
+use gorphan_goruntime::{
+    Address, Bias, Depth, Frozen, Image, Limits, Memory, Moment, Question, Runtime, Unreadable,
+};
 
 struct Process(File);
 
@@ -22,8 +25,69 @@ impl Memory for Process {
     }
 }
 
+/// Proves what can be proven, and says how long that took.
+fn prove(
+    runtime: &Runtime,
+    frozen: &Frozen,
+    threads: usize,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let (start, before) = (Instant::now(), processor_seconds()?);
+    let question = Question { threads, why: None };
+    let answer = runtime.prove(frozen, &question)?;
+    println!(
+        "proven in {:?}, {:.2} s of processors, on {threads} threads; peak memory {}",
+        start.elapsed(),
+        processor_seconds()? - before,
+        peak()?
+    );
+    let mut results = BTreeMap::<&str, u64>::new();
+    for sample in &answer.snapshot.samples {
+        let result = sample
+            .proof
+            .as_ref()
+            .map_or("not waiting", |proof| proof.result());
+        *results.entry(result).or_default() += sample.count;
+    }
+    println!("{results:?}");
+    for sample in answer
+        .snapshot
+        .samples
+        .iter()
+        .filter(|one| one.proof.is_some())
+        .take(3)
+    {
+        println!("{} {:?}", sample.count, sample.proof);
+    }
+    for site in answer.snapshot.retention.iter().flat_map(|all| &all.sites) {
+        println!(
+            "{} goroutines, {} of stack, {} of heap",
+            site.goroutines, site.stack_bytes, site.heap_bytes
+        );
+    }
+    Ok(())
+}
+
+/// What all threads have computed, in hundredths of a second as Linux counts.
+fn processor_seconds() -> Result<f64, Box<dyn std::error::Error>> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = after_name.split_whitespace().skip(11).take(2);
+    let ticks: Result<Vec<u64>, _> = fields.map(str::parse).collect();
+    Ok(ticks?.iter().sum::<u64>() as f64 / 100.0)
+}
+
+fn peak() -> Result<String, Box<dyn std::error::Error>> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    Ok(line.unwrap_or_default().trim().to_owned())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let pid = std::env::args().nth(1).ok_or("usage: time_read PID")?;
+    let pid = std::env::args()
+        .nth(1)
+        .ok_or("usage: time_read PID [THREADS]")?;
+    let threads = std::env::args().nth(2).map(|threads| threads.parse());
+    let threads: Option<usize> = threads.transpose()?;
     let bytes = fs::read(format!("/proc/{pid}/exe"))?;
     let size = bytes.len();
     let start = Instant::now();
@@ -45,7 +109,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let moment = Moment {
         threads: &[],
         now_nanos: 0,
-        depth: Depth::Goroutines,
+        depth: if threads.is_some() {
+            Depth::Proof
+        } else {
+            Depth::Goroutines
+        },
         limits: Limits::default(),
         may_go_on: &|| true,
     };
@@ -54,6 +122,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let copied = start.elapsed();
     let (snapshot, details) = runtime.snapshot(&frozen)?;
     let built = start.elapsed() - copied;
+    if let Some(threads) = threads {
+        prove(&runtime, &frozen, threads)?;
+    }
     let start = Instant::now();
     let count = runtime.count(bias, &memory)?;
     let counted = start.elapsed();
