@@ -1,10 +1,10 @@
 // A service with very many goroutines, to be looked at from outside and from inside.
 //
-//	crowd GOROUTINES LEAKED
+//	crowd GOROUTINES LEAKED DEPTH
 //
 // starts that many sessions, of which one in LEAKED has lost whoever would have answered it (0 for none), and prints
-// "ADDRESS PID" once all of them wait. Each session holds a request: a tree of small structs, some strings, a map and a
-// buffer without pointers, 6 KB in all. Profiles are served at ADDRESS/debug/pprof/.
+// "ADDRESS PID" once all of them wait. Each session holds a request: a tree of small structs of that depth, some strings, a
+// map, and a buffer without pointers; with a depth of 5 these are 6 KB. Profiles are served at ADDRESS/debug/pprof/.
 package main
 
 import (
@@ -58,16 +58,16 @@ func tree(depth int) *node {
 	return &node{left: tree(depth - 1), right: tree(depth - 1), payload: depth}
 }
 
-func newSession(id int) *session {
+func newSession(id, depth int) *session {
 	s := &session{
 		id:     id,
-		tree:   tree(5),
+		tree:   tree(depth),
 		values: map[string]int{"id": id, "retries": id % 3},
-		body:   bytes.Repeat([]byte{byte(id)}, 3<<10),
+		body:   bytes.Repeat([]byte{byte(id)}, 100<<depth),
 		answer: make(chan []byte),
 		failed: make(chan error, 1),
 	}
-	for n := range 8 {
+	for n := range depth + 3 {
 		s.headers = &header{name: "name" + strconv.Itoa(n), value: strconv.Itoa(id), next: s.headers}
 	}
 	return s
@@ -94,8 +94,9 @@ func (s *session) serve(depth int, done <-chan struct{}) int {
 func main() {
 	goroutines, _ := strconv.Atoi(os.Args[1])
 	leaked, _ := strconv.Atoi(os.Args[2])
+	depth, _ := strconv.Atoi(os.Args[3])
 	for id := range goroutines {
-		s := newSession(id)
+		s := newSession(id, depth)
 		if leaked > 0 && id%leaked == 0 {
 			// Nobody else knows of it, nor of what would end it.
 			go s.serve(6, make(chan struct{}))
