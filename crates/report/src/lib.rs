@@ -6,7 +6,9 @@ use std::io::{self, Write};
 
 use gorphan_model::diff::SiteChange;
 use gorphan_model::gc::{GcTrace, Trend};
-use gorphan_model::{Finding, Group, Problem, Snapshot};
+use gorphan_model::operation::{classify, site_frame};
+use gorphan_model::proof::Why;
+use gorphan_model::{Finding, GoroutineId, Group, Problem, Sample, Snapshot};
 
 mod clean;
 mod github;
@@ -58,6 +60,45 @@ pub struct Report<'a> {
     pub problems: Vec<Problem>,
 }
 
+/// The result of `inspect --why`: all that is known of one goroutine.
+pub struct WhyReport<'a> {
+    /// What was looked at.
+    pub target: TargetInfo,
+    /// All that was seen.
+    pub snapshot: &'a Snapshot,
+    /// Which goroutine.
+    pub goroutine: GoroutineId,
+    /// What only memory tells.
+    pub why: Option<&'a Why>,
+    /// From capture and decoding.
+    pub problems: Vec<Problem>,
+}
+
+impl WhyReport<'_> {
+    /// The sample that the goroutine is of.
+    fn sample(&self) -> Option<&Sample> {
+        self.sample_of(self.goroutine)
+    }
+
+    fn sample_of(&self, id: GoroutineId) -> Option<&Sample> {
+        let mut samples = self.snapshot.samples.iter();
+        samples.find(|sample| sample.identities.known.iter().any(|one| one.id == id))
+    }
+
+    /// `chan send at main.f (main.go:41)`.
+    fn whereabouts(&self, id: GoroutineId) -> Option<String> {
+        let sample = self.sample_of(id)?;
+        let operation = classify(sample.state.as_ref(), &sample.stack);
+        Some(match site_frame(&sample.stack) {
+            Some(frame) => {
+                let place = place::short_place(&frame.file, frame.line);
+                format!("{operation} at {} ({place})", frame.function)
+            }
+            None => operation.to_string(),
+        })
+    }
+}
+
 /// The result of `diff`.
 pub struct DiffReport<'a> {
     /// The first source.
@@ -90,6 +131,8 @@ pub struct GcTraceReport<'a> {
 pub enum Document<'a> {
     /// `inspect`.
     Inspect(Report<'a>),
+    /// `inspect --why`.
+    Why(WhyReport<'a>),
     /// `diff`.
     Diff(DiffReport<'a>),
     /// `gctrace`.
@@ -199,6 +242,7 @@ impl Document<'_> {
     pub fn command(&self) -> &'static str {
         match self {
             Self::Inspect(_) => "inspect",
+            Self::Why(_) => "inspect --why",
             Self::Diff(_) => "diff",
             Self::GcTrace(_) => "gctrace",
         }
@@ -210,6 +254,7 @@ impl Document<'_> {
             format: format.as_str(),
             has: match self {
                 Self::Inspect(_) => "terminal, json, sarif, html, pprof, github, markdown",
+                Self::Why(_) => "terminal, json",
                 Self::Diff(_) => "terminal, json, sarif, html, github, markdown",
                 Self::GcTrace(_) => "terminal, json, html, markdown",
             },
@@ -245,7 +290,18 @@ mod tests {
     #[test]
     fn a_format_that_a_document_lacks_names_those_it_has() {
         let sample = testing::sample_report();
+        let why = testing::sample_why();
         for (document, lacking) in [
+            (
+                why.document(),
+                vec![
+                    Format::Sarif,
+                    Format::Html,
+                    Format::Pprof,
+                    Format::Github,
+                    Format::Markdown,
+                ],
+            ),
             (sample.diff(), vec![Format::Pprof]),
             (
                 sample.gctrace(),

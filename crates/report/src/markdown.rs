@@ -7,7 +7,9 @@ use gorphan_model::{Finding, Frame, Group, Problem};
 
 use crate::clean::clean;
 use crate::place::{place, short_place};
-use crate::{DiffReport, Document, Error, GcTraceReport, Report, Style, TargetInfo, proof, words};
+use crate::{
+    DiffReport, Document, Error, Format, GcTraceReport, Report, Style, TargetInfo, proof, words,
+};
 
 /// Findings with details: a comment on GitHub may have 65,536 characters.
 const MAX_DETAILS: usize = 10;
@@ -28,6 +30,7 @@ pub(crate) fn render(
 ) -> Result<(), Error> {
     match document {
         Document::Inspect(report) => inspect(report, style, out),
+        Document::Why(_) => Err(document.unsupported(Format::Markdown)),
         Document::Diff(report) => diff(report, style, out),
         Document::GcTrace(report) => gctrace(report, out),
     }
@@ -399,7 +402,6 @@ fn longest_run(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Format;
     use crate::testing::{check, sample_proof, sample_quiet, sample_report};
 
     fn markdown(document: &Document<'_>) -> String {

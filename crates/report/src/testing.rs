@@ -17,7 +17,7 @@ use crate::{DiffReport, Document, GcTraceReport, Report, Style, TargetInfo};
 
 mod proof;
 
-pub(crate) use proof::sample_proof;
+pub(crate) use proof::{sample_proof, sample_why, sample_why_reachable, sample_why_unknown};
 
 /// A function name that attacks terminals, HTML, Markdown tables, workflow commands and eyes at once.
 pub(crate) const HOSTILE: &str =

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use crate::{Document, Error, Style};
+use crate::{Document, Error, Format, Style};
 
 mod chart;
 mod diff;
@@ -33,6 +33,7 @@ pub(crate) fn render(
 ) -> Result<(), Error> {
     let page = match document {
         Document::Inspect(report) => inspect::page(report, style),
+        Document::Why(_) => return Err(document.unsupported(Format::Html)),
         Document::Diff(report) => diff::page(report, style),
         Document::GcTrace(report) => gctrace::page(report),
     };

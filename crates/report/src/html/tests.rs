@@ -7,7 +7,6 @@ use gorphan_model::{Sample, Stack};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::Format;
 use crate::clean::acts;
 use crate::testing::{Fixture, HOSTILE, frame, sample_proof, sample_quiet, sample_report, source};
 

@@ -9,6 +9,7 @@ use crate::clean::acts;
 use crate::{DiffReport, Document, Error, GcTraceReport, Report, Style, TOOL, TargetInfo, words};
 
 mod proof;
+mod why;
 mod wire;
 
 /// Goroutine numbers listed per group or change; the rest is counted. A list is for looking one up, and a group can have
@@ -24,12 +25,13 @@ pub(crate) fn render(
     _style: &Style<'_>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let document = match document {
-        Document::Inspect(report) => inspect(report),
-        Document::Diff(report) => diff(report),
-        Document::GcTrace(report) => gctrace(report),
+    let text = match document {
+        Document::Inspect(report) => serde_json::to_string_pretty(&inspect(report)),
+        Document::Why(report) => serde_json::to_string_pretty(&why::document(report)),
+        Document::Diff(report) => serde_json::to_string_pretty(&diff(report)),
+        Document::GcTrace(report) => serde_json::to_string_pretty(&gctrace(report)),
     };
-    let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
+    let text = text.map_err(std::io::Error::from)?;
     writeln!(out, "{}", ascii_escapes(&text))?;
     Ok(())
 }
@@ -378,6 +380,7 @@ mod tests {
 
     use crate::testing::{
         Fixture, HOSTILE, check, sample_profile, sample_proof, sample_quiet, sample_report,
+        sample_why, sample_why_unknown,
     };
     use crate::{Document, Format, Style};
 
@@ -411,6 +414,15 @@ mod tests {
     #[test]
     fn what_was_proven_stands_in_evidence_and_summary() {
         insta::assert_snapshot!("proof", shorter(&sample_proof()));
+    }
+
+    #[test]
+    fn why_has_the_documented_fields_in_order() {
+        let (_, value) = json(&sample_why().document());
+        insta::assert_json_snapshot!("why", value);
+        let (_, value) = json(&sample_why_unknown().document());
+        assert_eq!(value["goroutine"]["proof"], Value::Null);
+        assert_eq!(value["goroutine"]["site"]["operation"], "mutex lock");
     }
 
     #[test]

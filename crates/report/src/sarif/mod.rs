@@ -33,7 +33,7 @@ pub(crate) fn render(
             let groups = report.changes.iter().map(|change| &change.group).collect();
             log(report.findings, groups, &report.problems, style)
         }
-        Document::GcTrace(_) => return Err(document.unsupported(Format::Sarif)),
+        Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Sarif)),
     };
     let text = serde_json::to_string_pretty(&log).map_err(std::io::Error::from)?;
     writeln!(out, "{}", ascii_escapes(&text))?;

@@ -15,6 +15,7 @@ mod gctrace;
 mod ink;
 mod plot;
 mod table;
+mod why;
 
 use diagnostic::diagnostic;
 use ink::{BOLD, DIM, GREEN, YELLOW, fill, hang, paint, wrap};
@@ -34,6 +35,7 @@ pub(crate) fn render(
 ) -> Result<(), Error> {
     match document {
         Document::Inspect(report) => inspect(report, style, out),
+        Document::Why(report) => why::render(report, style, out),
         Document::Diff(report) => diff::render(report, style, out),
         Document::GcTrace(report) => gctrace::render(report, style, out),
     }

@@ -1,7 +1,10 @@
 use super::*;
 use crate::Format;
 use crate::terminal::ink::columns;
-use crate::testing::{check, sample_profile, sample_proof, sample_quiet, sample_report, source};
+use crate::testing::{
+    check, sample_profile, sample_proof, sample_quiet, sample_report, sample_why,
+    sample_why_reachable, sample_why_unknown, source,
+};
 
 fn style(colour: bool, width: Option<usize>) -> Style<'static> {
     Style {
@@ -37,6 +40,22 @@ fn inspect_what_was_proven() {
     let sample = sample_proof();
     for (name, width) in [("proof-pipe", None), ("proof-80", Some(80))] {
         let text = check(&sample.inspect(), Format::Terminal, &style(false, width));
+        insta::assert_snapshot!(name, text);
+    }
+}
+
+#[test]
+fn why_of_one_goroutine() {
+    for (name, sample) in [
+        ("why-80", sample_why()),
+        ("why-reachable-80", sample_why_reachable()),
+        ("why-unknown-80", sample_why_unknown()),
+    ] {
+        let text = check(
+            &sample.document(),
+            Format::Terminal,
+            &style(false, Some(80)),
+        );
         insta::assert_snapshot!(name, text);
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gorphan_model::group::group;
-use gorphan_model::proof::{Awaited, Blame, Retained, Retention, Step, Unreachable};
+use gorphan_model::proof::{Awaited, Blame, Retained, Retention, Step, Unreachable, Waiting, Why};
 use gorphan_model::query::{GroupBy, Sort};
 use gorphan_model::verdict::{Policy, judge};
 use gorphan_model::{
@@ -13,6 +13,7 @@ use gorphan_model::{
 };
 
 use super::{Fixture, HOSTILE, frame, sample_quiet};
+use crate::{Document, WhyReport};
 
 /// Leaked senders with a channel each, a lock held by a leaked goroutine, a select of which some are reachable, a nil channel,
 /// goroutines that a global holds, and one that was not decided.
@@ -90,6 +91,79 @@ pub(crate) fn sample_proof() -> Fixture {
         findings,
         ..sample_quiet()
     }
+}
+
+/// One goroutine asked about, in the program of [`sample_proof`].
+pub(crate) struct WhyFixture {
+    fixture: Fixture,
+    goroutine: GoroutineId,
+    why: Option<Why>,
+}
+
+impl WhyFixture {
+    pub(crate) fn document(&self) -> Document<'_> {
+        Document::Why(WhyReport {
+            target: super::target("4711", 1_767_225_600),
+            snapshot: &self.fixture.snapshot,
+            goroutine: self.goroutine,
+            why: self.why.as_ref(),
+            problems: Vec::new(),
+        })
+    }
+}
+
+/// Number 1260 waits for a lock that a leaked sender holds.
+pub(crate) fn sample_why() -> WhyFixture {
+    let Proof::Unreachable(leak) = locked() else {
+        panic!("it is leaked");
+    };
+    let waiting = |id: u64, objects: &[Awaited], blames: &[Blame]| Waiting {
+        goroutine: GoroutineId(id),
+        objects: objects.to_vec(),
+        blames: blames.to_vec(),
+    };
+    let Proof::Unreachable(sends) = unreachable(2, &["chan int (cap 4)"]) else {
+        panic!("it is leaked");
+    };
+    WhyFixture {
+        fixture: sample_proof(),
+        goroutine: GoroutineId(1260),
+        why: Some(Why {
+            goroutine: GoroutineId(1260),
+            objects: leak.objects.clone(),
+            others: (1261..1266).chain(7000..7030).map(GoroutineId).collect(),
+            waits: vec![
+                waiting(1260, &leak.objects, &leak.cause),
+                waiting(1266, &sends.objects, &[]),
+            ],
+            proof: Some(Proof::Unreachable(leak)),
+            retained: retention().sites.into_iter().next(),
+        }),
+    }
+}
+
+/// Number 1280 waits for what a global holds.
+pub(crate) fn sample_why_reachable() -> WhyFixture {
+    WhyFixture {
+        goroutine: GoroutineId(1280),
+        why: Some(Why {
+            goroutine: GoroutineId(1280),
+            proof: Some(held()),
+            ..Why::default()
+        }),
+        ..sample_why()
+    }
+}
+
+/// The same in a dump, which tells nothing of what it waits for.
+pub(crate) fn sample_why_unknown() -> WhyFixture {
+    let mut sample = sample_why();
+    sample.why = None;
+    sample.fixture.snapshot.format = Format::Dump;
+    for one in &mut sample.fixture.snapshot.samples {
+        one.proof = None;
+    }
+    sample
 }
 
 fn sample(count: u64, state: &str, frames: &[&str], created_by: &str, proof: Proof) -> Sample {
