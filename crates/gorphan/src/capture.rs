@@ -10,7 +10,7 @@ use gorphan_capture::{
 };
 use gorphan_decode::Options;
 use gorphan_model::query::Filter;
-use gorphan_model::{Format, Problem, Snapshot};
+use gorphan_model::{Format, GoroutineId, Problem, Snapshot};
 use gorphan_report::TargetInfo;
 
 use crate::args::options::{HttpArgs, ProcessArgs, QueryArgs, StackQueryArgs};
@@ -20,12 +20,13 @@ use crate::progress::ProgressLine;
 /// Bytes of a file with a bearer token.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
-/// Captures `source`, and what `filter` wants of it.
+/// Captures `source`, and what `filter` wants of it. Of the goroutine `why` all is asked.
 pub(crate) fn capture(
     source: &str,
     filter: Filter,
     http: &HttpArgs,
     process: &ProcessArgs,
+    why: Option<GoroutineId>,
 ) -> Result<Capture> {
     let mut target = with_executable(Target::parse(source)?, process)?;
     match &mut target {
@@ -46,8 +47,12 @@ pub(crate) fn capture(
             return Err(Failure::new("--leaks asks a pprof endpoint, and the source is none")
                 .advise("give the URL of a program with net/http/pprof; a goroutineleak profile in a file is recognised"));
         }
-        Target::Process { options, .. } => options.pause_budget = process.pause_budget,
-        Target::Stdin | Target::File(_) | Target::Core { .. } => {}
+        Target::Process { options, .. } | Target::Core { options, .. } => {
+            options.pause_budget = process.pause_budget;
+            options.proof |= why.is_some();
+            options.why = why;
+        }
+        Target::Stdin | Target::File(_) => {}
     }
     if matches!(target, Target::Stdin) {
         say_if_typed("a dump or profile");

@@ -162,6 +162,42 @@ fn a_query_shows_less_and_judges_the_same() {
 }
 
 #[test]
+fn one_goroutine_is_told_of_alone() {
+    let folder = folder();
+    fs::write(folder.path().join("dump"), senders(3)).expect("written");
+    let run = |arguments: &[&str]| {
+        let output = gorphan(&folder)
+            .args(["inspect", "dump", "--why"])
+            .args(arguments)
+            .output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let told = run(&["11"]);
+    for words in [
+        "goroutine 11 [chan send, 3 min]",
+        "2 others with the same stack",
+        "can only be read from memory",
+        "created by main.main (/src/main.go:9) in goroutine 1",
+    ] {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+    let report: Value = serde_json::from_str(&run(&["11", "--format", "json"])).expect("JSON");
+    assert_eq!(report["goroutine"]["id"], 11);
+    assert_eq!(report["goroutine"]["site"]["function"], "main.f");
+    assert_eq!(report["goroutine"]["proof"], Value::Null);
+    check_failure(
+        gorphan(&folder).args(["inspect", "dump", "--why", "77"]),
+        &["there is no goroutine 77 in dump", "--format json"],
+    );
+    check_failure(
+        gorphan(&folder).args(["inspect", "dump", "--why", "11", "--format", "html"]),
+        &["inspect --why has no html format", "terminal, json"],
+    );
+}
+
+#[test]
 fn of_several_dumps_the_last_is_shown_with_what_grew() {
     let folder = folder();
     let log: String = [20, 40, 60]

@@ -3,7 +3,9 @@
 use gorphan_model::diff::Change;
 use gorphan_model::gc::{GcTrace, Growth, Measure, Trend};
 use gorphan_model::verdict::DismissedBy;
-use gorphan_model::{Evidence, Finding, Group, Pattern, Problem, ProfileKind, Verdict, Waits};
+use gorphan_model::{
+    Evidence, Finding, Group, Pattern, Problem, ProfileKind, Proof, Sample, Verdict, Waits,
+};
 
 /// A pattern in a few words, beside its name ([`Pattern::name`]).
 pub(crate) fn pattern(pattern: Pattern) -> &'static str {
@@ -211,6 +213,17 @@ pub(crate) fn is_finding(group: &Group, findings: &[Finding]) -> bool {
         finding.count == group.found() && group_of(finding, std::iter::once(group)).is_some()
     };
     group.dismissed.is_none() && findings.iter().any(about)
+}
+
+/// The verdict on the goroutines of one sample of a group: where it is known of each which are leaked, the others are not.
+pub(crate) fn verdict_of(sample: &Sample, group: &Group) -> Verdict {
+    let is_leaked = matches!(sample.proof.as_deref(), Some(Proof::Unreachable(_)));
+    if group.verdict == Verdict::Leak && group.unreachable() > 0 && !is_leaked && sample.leaked == 0
+    {
+        Verdict::Normal
+    } else {
+        group.verdict
+    }
 }
 
 /// Why a group is no finding, or its verdict; empty where there is nothing to say.

@@ -88,6 +88,9 @@ pub(crate) struct Inspect {
                      milliseconds; or, with --exe, a core file. The kind is detected."
     )]
     pub(crate) source: String,
+    /// Tell all of one goroutine: its stack, what it waits for, who holds that or is to blame, and what it holds
+    #[arg(long, value_name = "GOID", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) why: Option<u64>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) query: QueryArgs,
@@ -114,6 +117,7 @@ Examples:
   gorphan inspect --leaks http://localhost:6060       the runtime's own detector (Go 1.27)
   gorphan inspect 4711                                a running Go program, without any endpoint
   gorphan inspect core.4711 --exe ./shop              a core file
+  gorphan inspect 4711 --why 1266                     all of one goroutine: who could wake it
   gorphan inspect --min-wait 10m --state 'chan send' dump.txt
   gorphan inspect --group-by creator --sort count --top 5 dump.txt
   gorphan inspect --function 'shop/bus' --label tenant=t1 profile.pb.gz

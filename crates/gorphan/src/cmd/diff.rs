@@ -26,13 +26,20 @@ pub(crate) fn run(args: &Diff) -> Result<Outcome> {
         return Err(Failure::new("cannot read both sources from standard input")
             .advise("give one of them as a file, or '-' alone for one input with several dumps"));
     }
-    let first = capture(&args.before, Filter::default(), &args.http, &args.process)?;
+    let first = capture(
+        &args.before,
+        Filter::default(),
+        &args.http,
+        &args.process,
+        None,
+    )?;
     let second = match &args.after {
         Some(source) => Some(capture(
             source,
             Filter::default(),
             &args.http,
             &args.process,
+            None,
         )?),
         None => None,
     };

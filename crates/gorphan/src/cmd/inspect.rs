@@ -7,8 +7,10 @@ use gorphan_capture::Capture;
 use gorphan_model::group::{self, group};
 use gorphan_model::query::{GroupBy, Sort};
 use gorphan_model::verdict::judge;
-use gorphan_model::{Evidence, Finding, Group, Problem, Site, Snapshot, Verdict};
-use gorphan_report::{Document, Report};
+use gorphan_model::{
+    Evidence, Finding, Format, GoroutineId, Group, Problem, Proof, Site, Snapshot, Verdict,
+};
+use gorphan_report::{Document, Report, WhyReport};
 
 use super::Outcome;
 use crate::args::Inspect;
@@ -22,11 +24,16 @@ use crate::settings::{Settings, write_baseline};
 /// Runs the command.
 pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
     let settings = Settings::load(&args.judge, args.report.source_root.as_deref())?;
-    let mut captured = capture(&args.source, filter(&args.query), &args.http, &args.process)?;
+    let why = args.why.map(GoroutineId);
+    let wanted_ones = filter(&args.query);
+    let mut captured = capture(&args.source, wanted_ones, &args.http, &args.process, why)?;
     let mut problems = std::mem::take(&mut captured.problems);
     problems.extend(settings.problems.iter().cloned());
     let snapshot = &*choose(&captured, args.input.dump, &mut problems)?;
     problems.extend(snapshot.problems.iter().cloned());
+    if let Some(goroutine) = why {
+        return one(args, &settings, &captured, snapshot, goroutine, problems);
+    }
     problems.extend(unanswerable(&args.query, snapshot));
 
     let mut judged = group(snapshot, GroupBy::Site);
@@ -72,6 +79,53 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
     });
     output::write(&document, &args.report, settings.source.as_ref())?;
     Ok(Outcome::of(&findings, args.report.fail_on))
+}
+
+/// `--why`: one goroutine alone.
+fn one(
+    args: &Inspect,
+    settings: &Settings,
+    captured: &Capture,
+    snapshot: &Snapshot,
+    goroutine: GoroutineId,
+    problems: Vec<Problem>,
+) -> Result<Outcome> {
+    let mut known = snapshot
+        .samples
+        .iter()
+        .flat_map(|sample| &sample.identities.known);
+    if !known.any(|identity| identity.id == goroutine) {
+        let name = &captured.info.name;
+        let hint = match snapshot.format {
+            Format::CountText | Format::Protobuf => {
+                "profiles have no goroutine numbers: give a debug=2 dump, a process or a core file"
+            }
+            Format::Dump | Format::Memory => {
+                "--format json lists the numbers of each group; those of the runtime itself are left out"
+            }
+        };
+        let missing = format!("there is no goroutine {goroutine} in {name}");
+        return Err(Failure::new(missing).advise(hint));
+    }
+    let why = captured
+        .why
+        .as_ref()
+        .filter(|why| why.goroutine == goroutine);
+    let document = Document::Why(WhyReport {
+        target: target_info(captured, snapshot),
+        snapshot,
+        goroutine,
+        why,
+        problems,
+    });
+    output::write(&document, &args.report, settings.source.as_ref())?;
+    let proof = why.and_then(|why| why.proof.as_ref());
+    let is_leaked = matches!(proof, Some(Proof::Unreachable(_)));
+    Ok(if is_leaked && args.report.fail_on.fails(Verdict::Leak) {
+        Outcome::Findings
+    } else {
+        Outcome::Clean
+    })
 }
 
 /// The snapshot to report.
@@ -198,9 +252,7 @@ mod tests {
 
     use clap::Parser;
     use gorphan_model::proof::{Retained, Retention, Unreachable};
-    use gorphan_model::{
-        Format, Frame, Identities, Labels, ProfileKind, Proof, Sample, Stack, State, WaitReason,
-    };
+    use gorphan_model::{Frame, Identities, Labels, ProfileKind, Sample, Stack, State, WaitReason};
 
     use super::*;
     use crate::args::{Cli, Command};

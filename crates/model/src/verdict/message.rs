@@ -95,12 +95,16 @@ fn origin(group: &Group) -> String {
 }
 
 fn why(census: &Census<'_>, group: &Group) -> String {
+    let of = |kind: &str| group.evidence.iter().any(|one| one.kind() == kind);
+    let left = "; they were still there when all tests were over";
+    let left = if of("leftover") { left } else { "" };
     if let Some(proven) = proof::leaked(census, group) {
-        return proven;
+        return format!("{left}{proven}");
     }
-    if group.evidence.iter().any(|one| one.leaked() > 0) {
-        return "; the Go runtime found that nothing can reach what they wait for any more"
-            .to_owned();
+    if of("runtime_reported") {
+        return format!(
+            "{left}; the Go runtime found that nothing can reach what they wait for any more"
+        );
     }
     let reasons = group.evidence.iter().filter_map(|evidence| match evidence {
         Evidence::Threshold { reason, .. } => Some(reason.clone()),
@@ -109,10 +113,11 @@ fn why(census: &Census<'_>, group: &Group) -> String {
             after,
             stayed,
         } => Some(grown(*before, *after, *stayed)),
-        Evidence::Leftover { .. } => Some("they were still there when all tests were over".into()),
-        Evidence::RuntimeReported { .. } | Evidence::Proof { .. } => None,
+        Evidence::Leftover { .. } | Evidence::RuntimeReported { .. } | Evidence::Proof { .. } => {
+            None
+        }
     });
-    let text = reasons.fold(String::new(), |text, reason| text + "; " + &reason);
+    let text = reasons.fold(left.to_owned(), |text, reason| text + "; " + &reason);
     if let Some(held) = proof::held(group) {
         return text + &held;
     }

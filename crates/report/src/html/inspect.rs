@@ -10,7 +10,7 @@ use super::finding::{Badge, cards, group_facts, stack};
 use super::flame::{Mode, OPERATIONS, Tree, operation_class};
 use super::shell::{Page, close_masthead, figure, open_masthead, problems, target_facts};
 use super::{FLAME, TABLE};
-use crate::{Report, Style, proof};
+use crate::{Report, Style, proof, words};
 
 /// Groups in the table; past these a browser's table gets slow, and nobody reads on.
 const MAX_ROWS: usize = 2_000;
@@ -140,13 +140,12 @@ fn flame(report: &Report<'_>) -> Tree {
     // Samples outside every group (cut by the user's own filter) are normal, with the operation that they show.
     let mut classes: Vec<Option<[usize; 2]>> = vec![None; samples.len()];
     for group in report.groups {
-        let class = [
-            verdict_class(group.verdict),
-            operation_class(group.site.operation),
-        ];
-        for sample in &group.samples {
-            if let Some(slot) = classes.get_mut(*sample) {
-                *slot = Some(class);
+        for index in &group.samples {
+            if let Some((sample, slot)) = samples.get(*index).zip(classes.get_mut(*index)) {
+                *slot = Some([
+                    verdict_class(words::verdict_of(sample, group)),
+                    operation_class(group.site.operation),
+                ]);
             }
         }
     }

@@ -194,6 +194,7 @@ fn what_a_target_says_is_text_wherever_it_stands() {
             report.target.name.clone_from(&hostile);
             Document::GcTrace(report)
         }
+        Document::Why(_) => panic!("it has no page"),
     };
     for document in [sample.inspect(), sample.diff(), sample.gctrace()] {
         let page = check(&hostile_target(document));

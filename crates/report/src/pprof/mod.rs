@@ -56,9 +56,11 @@ fn profile(report: &Report<'_>) -> Vec<u8> {
     tables.string("");
     let mut verdicts = HashMap::new();
     for group in report.groups {
-        if group.verdict > Verdict::Normal {
-            verdicts.extend(group.samples.iter().map(|index| (*index, group.verdict)));
-        }
+        let of_group = group.samples.iter().filter_map(|index| {
+            let sample = report.snapshot.samples.get(*index)?;
+            Some((*index, words::verdict_of(sample, group)))
+        });
+        verdicts.extend(of_group.filter(|(_, verdict)| *verdict > Verdict::Normal));
     }
     let mut body = Message::default();
     let name = words::profile(report.snapshot.profile);

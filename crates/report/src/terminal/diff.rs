@@ -49,7 +49,7 @@ pub(super) fn render(
         writeln!(out, "{none}: compared {sites}; none grew like a leak.")?;
         return Ok(());
     }
-    next_steps(report.findings, style, out)
+    next_steps(report.findings, None, style, out)
 }
 
 /// `71 -> 1338 goroutines (+1267): 1 new, 2 grown, ...`

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use gorphan_model::{Finding, Group, Problem, Verdict};
+use gorphan_model::{Finding, GoroutineId, Group, Problem, Proof, Verdict};
 
 use crate::clean::clean;
 use crate::place::{place, short_place};
@@ -81,7 +81,7 @@ fn inspect(report: &Report<'_>, style: &Style<'_>, out: &mut dyn Write) -> Resul
     if report.findings.is_empty() {
         quiet(report, &looked_at, style, out)
     } else {
-        next_steps(report.findings, style, out)
+        next_steps(report.findings, leaked_one(report), style, out)
     }
 }
 
@@ -274,8 +274,23 @@ fn quiet(
     Ok(())
 }
 
-/// What to do with the findings.
-fn next_steps(findings: &[Finding], style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+/// A goroutine of the first finding that is proven leaked.
+fn leaked_one(report: &Report<'_>) -> Option<GoroutineId> {
+    let group = words::group_of(report.findings.first()?, report.groups.iter())?;
+    let samples = group.samples.iter();
+    let mut samples = samples.filter_map(|index| report.snapshot.samples.get(*index));
+    let leaked =
+        samples.find(|sample| matches!(sample.proof.as_deref(), Some(Proof::Unreachable(_))))?;
+    Some(leaked.identities.known.first()?.id)
+}
+
+/// What to do with the findings; `one` is a leaked goroutine that can be asked about.
+fn next_steps(
+    findings: &[Finding],
+    one: Option<GoroutineId>,
+    style: &Style<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let mut codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
     codes.sort_unstable();
     codes.dedup();
@@ -290,6 +305,11 @@ fn next_steps(findings: &[Finding], style: &Style<'_>, out: &mut dyn Write) -> R
     let mut steps = vec![format!(
         "gorphan explain {code}{many} tells what it means and how to mend it."
     )];
+    if let Some(one) = one {
+        steps.push(format!(
+            "The same with --why {one} tells all of one of the leaked goroutines."
+        ));
+    }
     if findings.iter().any(|one| one.verdict == Verdict::Suspect) {
         steps.push(
             "A suspect is not proven: take a second snapshot later, and gorphan diff BEFORE AFTER tells whether it grows."

@@ -5,7 +5,7 @@ use std::io::Write;
 use anstyle::Style as Ansi;
 use gorphan_model::operation::classify;
 use gorphan_model::proof::{Waiting, Why};
-use gorphan_model::{Frame, GoroutineId, Proof, Sample};
+use gorphan_model::{Frame, GoroutineId, Operation, Proof, Sample};
 
 use super::ink::{BOLD, GREEN, PLAIN, RED, YELLOW, hang, paint, wrap};
 use super::{facts, head, less, problems};
@@ -17,6 +17,8 @@ use crate::{Error, Style, WhyReport, proof, words};
 const MAX_OTHERS: usize = 20;
 /// Goroutines of the wait-for graph; the JSON report has all.
 const MAX_WAITS: usize = 20;
+/// What is said of a goroutine that nobody need wake.
+const NO_WAIT: &str = "it does not wait for another goroutine";
 /// Columns before a section's lines.
 const INDENT: usize = 2;
 
@@ -36,16 +38,18 @@ pub(super) fn render(
         page.verdict(why, report)?;
     } else {
         let told = sample.and_then(|sample| sample.proof.as_deref());
+        let operation = sample.map(|it| classify(it.state.as_ref(), &it.stack));
         let text = match told {
             Some(Proof::Inconclusive(why)) => format!("not decided: {why}"),
-            _ => "What it waits for can only be read from memory: give a process or a core file."
+            _ if !operation.is_some_and(Operation::waits_for_goroutine) => NO_WAIT.to_owned(),
+            _ => "what it waits for can only be read from memory: give a process or a core file"
                 .to_owned(),
         };
         page.line(YELLOW, &text)?;
         writeln!(page.out)?;
     }
     if let Some(sample) = sample {
-        page.stack(sample)?;
+        page.stack(sample, report.goroutine)?;
     }
     problems(&report.problems, style, out)
 }
@@ -98,7 +102,7 @@ impl Page<'_> {
             }
             Some(Proof::Reachable(_)) => (GREEN, "it can still be woken".to_owned()),
             Some(Proof::Inconclusive(reason)) => (YELLOW, format!("not decided: {reason}")),
-            None => (PLAIN, "it does not wait for another goroutine".to_owned()),
+            None => (PLAIN, NO_WAIT.to_owned()),
         };
         self.line(ansi, &sentence)?;
         writeln!(self.out)?;
@@ -146,7 +150,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn stack(&mut self, sample: &Sample) -> Result<(), Error> {
+    fn stack(&mut self, sample: &Sample, id: GoroutineId) -> Result<(), Error> {
         let root = self.style.root;
         let frame = |frame: &Frame| {
             let place = place(&frame.file, frame.line, root);
@@ -154,7 +158,10 @@ impl Page<'_> {
         };
         let mut lines: Vec<String> = sample.stack.frames.iter().map(frame).collect();
         if let Some(created) = &sample.stack.created_by {
-            lines.push(format!("created by {}", frame(created)));
+            let mut known = sample.identities.known.iter();
+            let parent = known.find(|one| one.id == id).and_then(|one| one.parent);
+            let parent = parent.map_or(String::new(), |id| format!(" in goroutine {id}"));
+            lines.push(format!("created by {}{parent}", frame(created)));
         }
         self.section("stack", &lines)
     }
@@ -182,7 +189,7 @@ fn graph(waits: &[Waiting], report: &WhyReport<'_>) -> Vec<String> {
         let objects = objects.collect::<Vec<_>>().join(", ");
         lines.push(format!("goroutine {}: {is}: {objects}", one.goroutine));
         for blame in &one.blames {
-            lines.push(format!("  waits for {blame}"));
+            lines.push(format!("-> {blame}"));
         }
     }
     let more = waits.len().saturating_sub(MAX_WAITS);
