@@ -78,7 +78,7 @@ impl Parser<'_, '_, '_> {
                     break;
                 }
             }
-            self.expect(Token::RightParen, "`)` to close the declarations");
+            self.close(Token::RightParen, "`)` to close the declarations");
         } else {
             let spec = self.spec(keyword, 0, &mut None);
             self.specs.push(spec);

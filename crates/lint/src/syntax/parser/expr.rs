@@ -134,7 +134,7 @@ impl Parser<'_, '_, '_> {
             Token::LeftParen => {
                 self.next();
                 let inner = self.with_head(false, Self::expr);
-                self.expect(Token::RightParen, "`)` to close the parenthesis");
+                self.close(Token::RightParen, "`)` to close the parenthesis");
                 return self.expr_since(start, ExprKind::Paren(inner));
             }
             Token::Func => return self.function_or_closure(),
@@ -187,7 +187,7 @@ impl Parser<'_, '_, '_> {
         } else {
             Some(self.with_head(false, Self::typ))
         };
-        self.expect(Token::RightParen, "`)` to close the type assertion");
+        self.close(Token::RightParen, "`)` to close the type assertion");
         self.expr_since(start, ExprKind::Assert { operand, typ })
     }
 
@@ -208,7 +208,7 @@ impl Parser<'_, '_, '_> {
             }
         }
         self.in_head = outer;
-        self.expect(Token::RightParen, "`)` to close the list of arguments");
+        self.close(Token::RightParen, "`)` to close the list of arguments");
         let args = self.ast.list_from(&mut self.exprs, mark);
         let kind = ExprKind::Call {
             function,
@@ -238,7 +238,7 @@ impl Parser<'_, '_, '_> {
             }
         };
         self.in_head = outer;
-        self.expect(Token::RightBracket, "`]` to close the index");
+        self.close(Token::RightBracket, "`]` to close the index");
         self.expr_since(start, kind)
     }
 
@@ -304,7 +304,7 @@ impl Parser<'_, '_, '_> {
             }
         }
         self.in_head = outer;
-        self.expect(Token::RightBrace, "`}` to close the composite literal");
+        self.close(Token::RightBrace, "`}` to close the composite literal");
         let elements = self.ast.list_from(&mut self.exprs, mark);
         self.expr_since(start, ExprKind::Composite { typ, elements })
     }

@@ -30,7 +30,7 @@ impl Parser<'_, '_, '_> {
         self.next();
         let mark = self.params.len();
         let list = self.entries(Of::Params, Token::RightParen, mark);
-        self.expect(Token::RightParen, "`)` to close the parameters");
+        self.close(Token::RightParen, "`)` to close the parameters");
         list
     }
 
@@ -46,7 +46,7 @@ impl Parser<'_, '_, '_> {
                 "an empty list of type parameters; leave the brackets out",
             );
         }
-        self.expect(Token::RightBracket, "`]` to close the type parameters");
+        self.close(Token::RightBracket, "`]` to close the type parameters");
         list
     }
 
@@ -74,7 +74,7 @@ impl Parser<'_, '_, '_> {
         } else {
             self.fields_of(Of::TypeParams, mark)
         };
-        self.expect(Token::RightBracket, "`]` to close the type parameters");
+        self.close(Token::RightBracket, "`]` to close the type parameters");
         list
     }
 
@@ -168,6 +168,7 @@ impl Parser<'_, '_, '_> {
                 }
                 (name, typ) => {
                     is_mixed |= has_names;
+                    self.names_as_types(names);
                     let typ = typ.or_else(|| name.map(|name| self.name_expr(name)));
                     if let Some(typ) = typ {
                         let field = self.field(List::EMPTY, typ, None);
@@ -177,13 +178,8 @@ impl Parser<'_, '_, '_> {
             }
         }
         self.params.truncate(mark);
-        while self.idents.len() > names {
-            let Some(name) = self.idents.pop() else { break };
-            is_mixed = true;
-            let typ = self.name_expr(name);
-            let field = self.field(List::EMPTY, typ, None);
-            self.fields.push(field);
-        }
+        is_mixed |= self.idents.len() > names;
+        self.names_as_types(names);
         let list = self.ast.list_from(&mut self.fields, fields);
         if of == Of::TypeParams && !list.is_empty() && (is_mixed || !has_names) {
             self.broken(
@@ -194,5 +190,18 @@ impl Parser<'_, '_, '_> {
             self.broken(self.span, "either all parameters have names or none has");
         }
         list
+    }
+
+    /// Makes fields of the names above a mark, which wait in vain for a type.
+    fn names_as_types(&mut self, mark: usize) {
+        for index in mark..self.idents.len() {
+            let Some(&name) = self.idents.get(index) else {
+                break;
+            };
+            let typ = self.name_expr(name);
+            let field = self.field(List::EMPTY, typ, None);
+            self.fields.push(field);
+        }
+        self.idents.truncate(mark);
     }
 }

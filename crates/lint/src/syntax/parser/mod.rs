@@ -157,10 +157,12 @@ impl<'s, 'i, 'n> Parser<'s, 'i, 'n> {
         }
     }
 
-    /// The span from an offset to the last token taken.
+    /// The span from an offset to the last token taken. Where none was, everything around reaches up to the offset.
     #[inline]
-    fn since(&self, start: u32) -> Span {
-        Span::new(start, self.end)
+    fn since(&mut self, start: u32) -> Span {
+        self.end = self.end.max(start);
+        let end = self.end;
+        Span { start, end }
     }
 
     /// Adds an expression from an offset to the last token taken.

@@ -45,6 +45,38 @@ impl Parser<'_, '_, '_> {
         }
     }
 
+    /// Takes what closes a list, or complains and looks for it.
+    #[inline]
+    pub(super) fn close(&mut self, close: Token, wanted: &'static str) {
+        if !self.take(close) {
+            self.expected(wanted);
+            self.skip_to_close(close);
+        }
+    }
+
+    /// Takes what is left of a list and what closes it. Stops before a brace that closes what is around, and at the end of
+    /// the line unless the list is one of lines.
+    #[cold]
+    fn skip_to_close(&mut self, close: Token) {
+        let mut depth = 0_u32;
+        while self.token != Token::End && !self.at_declaration() {
+            match self.token {
+                token if token == close && depth == 0 => {
+                    self.next();
+                    return;
+                }
+                Token::RightBrace if depth == 0 => return,
+                Token::Semicolon if depth == 0 && close != Token::RightBrace => return,
+                Token::LeftParen | Token::LeftBracket | Token::LeftBrace => depth += 1,
+                Token::RightParen | Token::RightBracket | Token::RightBrace => {
+                    depth = depth.saturating_sub(1);
+                }
+                _ => {}
+            }
+            self.next();
+        }
+    }
+
     /// Goes to the next declaration: a keyword that starts one, at the left edge or behind a semicolon.
     #[cold]
     pub(super) fn skip_to_declaration(&mut self) {

@@ -70,7 +70,7 @@ impl Parser<'_, '_, '_> {
             _ => {
                 self.next();
                 let inner = self.typ();
-                self.expect(Token::RightParen, "`)` to close the parenthesis");
+                self.close(Token::RightParen, "`)` to close the parenthesis");
                 self.expr_since(start, ExprKind::Paren(inner))
             }
         };
@@ -105,7 +105,7 @@ impl Parser<'_, '_, '_> {
         let first = self.typ();
         let indices = self.type_args(first);
         self.in_head = outer;
-        self.expect(Token::RightBracket, "`]` to close the type arguments");
+        self.close(Token::RightBracket, "`]` to close the type arguments");
         self.expr_since(start, ExprKind::Index { operand, indices })
     }
 
@@ -191,8 +191,9 @@ impl Parser<'_, '_, '_> {
     pub(super) fn signature(&mut self, start: u32, type_params: List<FieldId>) -> SignatureId {
         let params = self.params();
         let results = self.results();
+        let span = self.since(start);
         self.ast.add(Signature {
-            span: self.since(start),
+            span,
             type_params,
             params,
             results,
@@ -248,7 +249,7 @@ impl Parser<'_, '_, '_> {
             }
         }
         let fields = self.ast.list_from(&mut self.fields, mark);
-        self.expect(Token::RightBrace, "`}` to close the struct");
+        self.close(Token::RightBrace, "`}` to close the struct");
         self.expr_since(start, ExprKind::Struct(fields))
     }
 
@@ -348,7 +349,7 @@ impl Parser<'_, '_, '_> {
             }
         }
         let elements = self.ast.list_from(&mut self.fields, mark);
-        self.expect(Token::RightBrace, "`}` to close the interface");
+        self.close(Token::RightBrace, "`}` to close the interface");
         self.expr_since(start, ExprKind::Interface(elements))
     }
 
