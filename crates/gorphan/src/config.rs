@@ -208,10 +208,12 @@ fn check(wire: Wire, base: &Path, shown: &str) -> Result<Config> {
             &rule.any_function,
             &rule.created_by,
             &rule.site,
+            &rule.package,
+            &rule.test,
         ];
         if patterns.iter().all(|pattern| pattern.is_none()) {
             return Err(invalid(format!("ignore rule {number} names nothing"))
-                .advise("give it function, any_function, created_by or site"));
+                .advise("give it function, any_function, created_by, site, package or test"));
         }
         ignore.push(IgnoreRule {
             function: rule.function,
@@ -321,7 +323,7 @@ web: {listen: "127.0.0.1:7475"}
         check_error(
             "ignore: [{reason: because}]\n",
             "cannot use the configuration: gorphan.yaml: ignore rule 1 names nothing",
-            Some("give it function, any_function, created_by or site"),
+            Some("give it function, any_function, created_by, site, package or test"),
         );
         let missing = parse("ignore:\n  - function: main.f\n", "gorphan.yaml").unwrap_err();
         assert!(missing.message.contains("gorphan.yaml:2:"), "{missing}");

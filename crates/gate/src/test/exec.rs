@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         }
         // The exit status is an int: the lower half is sent, and only whether it is zero matters.
         if code != 0 && self.tells_status && !self.options.on_failure {
-            self.decide(record, None);
+            self.decide(record, Some(Unwatched::TestsFailed));
             return Ok(());
         }
         let exiting = self.exiting.get_or_insert(Exiting {

@@ -29,7 +29,9 @@ pub struct Judged {
     pub problems: Vec<Problem>,
     /// Test binaries whose goroutines were looked at.
     pub checked: u64,
-    /// Tests, benchmarks and fuzz targets in them.
+    /// Test binaries that failed and therefore were not looked at.
+    pub failed: u64,
+    /// Tests, benchmarks and fuzz targets of those that were looked at.
     pub tests: u64,
 }
 
@@ -45,22 +47,27 @@ pub fn judge(outcome: &Outcome, policy: &Policy) -> Judged {
             .map(|it| Problem::new(it.as_str()))
             .collect(),
         checked: 0,
+        failed: 0,
         tests: 0,
     };
     for record in &outcome.records {
         let package = package(record, &outcome.packages);
-        judged.tests += record.tests.len() as u64;
         judged.snapshot.go_version = record.go_version.clone().or(judged.snapshot.go_version);
         let problems = record.problems.iter();
         judged
             .problems
             .extend(problems.map(|it| Problem::new(format!("{package}: {it}"))));
-        match record.unwatched.as_ref().and_then(unknown) {
-            Some(why) => judged.problems.push(Problem::new(format!(
-                "the goroutines that {package} left are not known: {why}"
-            ))),
-            None if record.unwatched.is_none() => judged.checked += 1,
-            None => {}
+        match &record.unwatched {
+            None => {
+                judged.checked += 1;
+                judged.tests += record.tests.len() as u64;
+            }
+            Some(why) => match unknown(why) {
+                None => judged.failed += 1,
+                Some(why) => judged.problems.push(Problem::new(format!(
+                    "the goroutines that {package} left are not known: {why}"
+                ))),
+            },
         }
         let mut by_test: BTreeMap<Option<&str>, Vec<&Left>> = BTreeMap::new();
         for left in &record.left {
@@ -132,7 +139,7 @@ fn them(count: u64) -> &'static str {
 fn unknown(why: &Unwatched) -> Option<String> {
     match why {
         // Failing is what it is told of already.
-        Unwatched::Crashed => None,
+        Unwatched::Crashed | Unwatched::TestsFailed => None,
         Unwatched::MidTest => Some("a test ended the process with os.Exit".into()),
         Unwatched::Replaced => Some("it became another program".into()),
         Unwatched::Failed(why) => Some(why.clone()),

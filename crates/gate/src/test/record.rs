@@ -36,6 +36,8 @@ pub struct Record {
 pub enum Unwatched {
     /// It ended without `os.Exit`: a panic, a fatal signal, a time limit. `go test` shows why.
     Crashed,
+    /// Its tests failed, and failing tests often leave goroutines that passing ones do not.
+    TestsFailed,
     /// It exited in the middle of a test.
     MidTest,
     /// It became another program.

@@ -110,21 +110,28 @@ fn write(args: &Test, settings: &Settings, judged: &Judged) -> Result<()> {
     output::write(&document, &args.report, settings.source.as_ref())
 }
 
+/// One line for standard error, so that a green run says what it has seen.
 fn summary(judged: &Judged) -> String {
     let left: u64 = judged.findings.iter().map(|finding| finding.count).sum();
-    let several = |count: u64, noun: &str| match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    };
-    let left = match left {
+    let mut text = match left {
         0 => "no goroutine left behind".to_owned(),
-        left => format!("{} left behind", several(left, "goroutine")),
+        1 => "1 goroutine left behind".to_owned(),
+        left => format!("{left} goroutines left behind"),
     };
-    let tests = several(judged.tests, "test");
-    format!(
-        "{left} by {tests} of {}",
-        several(judged.checked, "test binary").replace("binarys", "binaries")
-    )
+    let tests = plural(judged.tests, "test", "tests");
+    let binaries = plural(judged.checked, "test binary", "test binaries");
+    text.push_str(&format!(" by {tests} in {binaries}"));
+    if judged.failed > 0 {
+        let failed = plural(judged.failed, "test binary", "test binaries");
+        text.push_str(&format!(
+            "; {failed} failed and not looked at (--run-on-failure)"
+        ));
+    }
+    text
+}
+
+fn plural(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 /// Runs one test binary under watch and ends as it ended.

@@ -1,0 +1,218 @@
+//! `gorphan test` on real Go packages: each leak with its test, each clean package silent, and `go test` as without it.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+#[path = "support/toolchain.rs"]
+mod toolchain;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use toolchain::{go, root};
+
+/// `gorphan test` in the module of the gate's fixtures.
+fn gorphan(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gorphan"));
+    command.arg("test").arg("--go").arg(go()).args(arguments);
+    plain(&mut command);
+    command
+}
+
+fn plain(command: &mut Command) {
+    command
+        .current_dir(root().join("fixtures/gate"))
+        .envs([("GOTOOLCHAIN", "local"), ("GOFLAGS", "")])
+        .env_remove("GODEBUG")
+        .env_remove("GOMAXPROCS");
+}
+
+fn run(command: &mut Command) -> (Output, String, String) {
+    let output = command.output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    (output, out, err)
+}
+
+/// What is found in packages, as `package test operation count`, sorted.
+fn found(arguments: &[&str], before: &[(&str, &str)]) -> Vec<String> {
+    let mut command = gorphan(&["--format", "json"]);
+    command.args(arguments).envs(before.iter().copied());
+    let (_, out, err) = run(&mut command);
+    let document: Value =
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out} {err}"));
+    assert_eq!(
+        document["problems"].as_array().map(Vec::len),
+        Some(0),
+        "{document:#}"
+    );
+    let findings = document["findings"].as_array().expect("a list");
+    let mut lines: Vec<String> = findings
+        .iter()
+        .map(|finding| {
+            assert_eq!(finding["verdict"], "leak");
+            assert_eq!(finding["evidence"][0]["kind"], "leftover");
+            let text = |key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+            let package = text("package").replace("example.com/gate/", "");
+            format!(
+                "{package} {} | {} {}",
+                text("test"),
+                text("operation"),
+                finding["count"]
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+const CHECKED: &str = "--no-self-check";
+
+#[test]
+fn each_leak_is_found_with_its_test() {
+    let expected = [
+        "leaks TestCond | cond wait 1",
+        "leaks TestContextNeverCancelled | chan receive 1",
+        "leaks TestMutex | mutex lock 1",
+        "leaks TestNilChannel | nil chan receive 1",
+        "leaks TestRange | chan receive 1",
+        "leaks TestReceive | chan receive 1",
+        "leaks TestSelect | select 1",
+        "leaks TestSelectForever | select (no cases) 1",
+        "leaks TestSend | chan send 1",
+        "leaks TestSleepLoop | sleep 1",
+        "leaks TestThree | chan send 3",
+        "leaks TestTickerLoop | chan receive 1",
+        "leaks TestWaitGroup | wait group 1",
+    ];
+    assert_eq!(found(&[CHECKED, "./leaks"], &[]), expected);
+}
+
+#[test]
+fn a_leak_is_laid_to_the_test_that_started_it() {
+    let expected = [
+        "attributed FuzzSeed/seed#0 | chan receive 1",
+        "attributed TestParallelA | chan receive 1",
+        "attributed TestParallelB | chan receive 2",
+        "attributed TestPlain | chan receive 1",
+        "attributed TestSub/leaky/deeper_one | chan receive 1",
+        "attributed TestThroughOthers | chan receive 1",
+        "testmain - | chan receive 1",
+        "testmainreturns TestLeaky | chan receive 1",
+    ];
+    let packages = [CHECKED, "./attributed", "./testmain", "./testmainreturns"];
+    assert_eq!(found(&packages, &[]), expected);
+    // With one processor the others run only while the exiting goroutine sleeps.
+    let again = ["--", "-count=1"];
+    let all: Vec<&str> = packages.iter().chain(&again).copied().collect();
+    assert_eq!(found(&all, &[("GOMAXPROCS", "1")]), expected);
+    let benchmark = found(
+        &[
+            CHECKED,
+            "./attributed",
+            "--",
+            "-run=^$",
+            "-bench=.",
+            "-benchtime=1x",
+        ],
+        &[],
+    );
+    assert_eq!(benchmark, ["attributed BenchmarkLeaky | chan receive 1"]);
+}
+
+#[test]
+fn clean_packages_are_silent_and_the_planted_leak_is_seen() {
+    let (output, out, err) = run(&mut gorphan(&["./clean", "--", "-count=1"]));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(
+        out.starts_with("ok  \texample.com/gate/clean\t") && out.lines().count() == 1,
+        "{out}"
+    );
+    assert!(err.contains("no goroutine left behind by 1"), "{err}");
+    assert!(err.contains("a planted leak was seen"), "{err}");
+}
+
+#[test]
+fn servers_and_clients_that_stay_open_are_found() {
+    let lines = found(&[CHECKED, "./web"], &[]);
+    let of = |test: &str| lines.iter().filter(|line| line.contains(test)).count();
+    assert_eq!(
+        (of("TestAllClosed"), of("TestServerNotClosed")),
+        (0, 1),
+        "{lines:#?}"
+    );
+    assert!(of("TestBodyNotClosed") >= 4, "{lines:#?}");
+}
+
+#[test]
+fn tests_that_do_not_pass_end_as_without_it() {
+    for (package, flags, status) in [
+        ("./failing", &[][..], 1),
+        ("./panics", &[], 1),
+        ("./exits", &[], 1),
+        ("./clean", &["-run=^$", "-timeout=nonsense"], 2),
+    ] {
+        let mut alone = Command::new(go());
+        plain(&mut alone);
+        let (expected, out_alone, _) = run(alone.arg("test").arg(package).args(flags));
+        let mut arguments = vec![CHECKED, package, "--"];
+        arguments.extend(flags);
+        let (output, out, err) = run(&mut gorphan(&arguments));
+        assert_eq!(
+            output.status.code(),
+            expected.status.code(),
+            "{package}: {out}{err}"
+        );
+        assert_eq!(output.status.code(), Some(status), "{package}");
+        assert_eq!(steady(&out), steady(&out_alone), "{package}");
+    }
+}
+
+/// Output of `go test` without what differs from run to run: numbers and addresses, and the lines of traces.
+fn steady(text: &str) -> Vec<String> {
+    let kept = text.lines().filter(|line| !line.starts_with('\t'));
+    kept.map(|line| line.replace(|c: char| c.is_ascii_hexdigit(), ""))
+        .collect()
+}
+
+#[test]
+fn rules_and_baselines_take_out_what_is_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let check = |rule: &str, expected: &[&str]| {
+        let config = path("gorphan.yaml");
+        std::fs::write(
+            &config,
+            format!("ignore: [{{{rule}, reason: \"known\"}}]\n"),
+        )
+        .expect("written");
+        assert_eq!(
+            found(&[CHECKED, "-c", &config, "./ignored"], &[]),
+            expected,
+            "{rule}"
+        );
+    };
+    let (top, other) = (
+        "ignored TestTop | chan receive 1",
+        "ignored TestOther | chan receive 1",
+    );
+    check("function: example.com/gate/ignored.wait", &[other]);
+    check("created_by: example.com/gate/ignored.pool", &[other]);
+    check("any_function: \"*.wait\"", &[other]);
+    check("test: TestTop", &[other]);
+    check("test: Test*, package: example.com/gate/ignored", &[]);
+    check("package: example.com/gate/other", &[other, top]);
+    let baseline = path("known.json");
+    let written = found(&[CHECKED, "--write-baseline", &baseline, "./ignored"], &[]);
+    assert_eq!(written, [other, top]);
+    assert_eq!(
+        found(&[CHECKED, "--baseline", &baseline, "./ignored"], &[]),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_second_wrapper_is_refused() {
+    let (output, _, err) = run(&mut gorphan(&["./clean", "--", "-exec", "sudo"]));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err.contains("-exec"), "{err}");
+}
