@@ -88,6 +88,22 @@ fn each_leak_is_found_with_its_test() {
 }
 
 #[test]
+fn it_is_told_whether_anybody_could_still_wake_a_goroutine() {
+    let (_, out, _) = run(&mut gorphan(&["--format", "json", CHECKED, "./held"]));
+    let document: Value = serde_json::from_str(&out).expect("JSON");
+    let findings = document["findings"].as_array().expect("a list");
+    let proof = |test: &str| {
+        let finding = findings.iter().find(|finding| finding["test"] == test);
+        finding.expect("found")["evidence"][1].clone()
+    };
+    assert_eq!(proof("TestUnreachable")["result"], "unreachable");
+    let held = proof("TestHeldByGlobal");
+    assert_eq!(held["result"], "reachable");
+    let path = held["path"].as_array().expect("a path");
+    assert!(path[0].to_string().contains("global"), "{held}");
+}
+
+#[test]
 fn a_leak_is_laid_to_the_test_that_started_it() {
     let expected = [
         "attributed FuzzSeed/seed#0 | chan receive 1",

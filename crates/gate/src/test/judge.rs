@@ -13,7 +13,7 @@ use gorphan_model::{
     Sample, Snapshot, Stack, State, Verdict,
 };
 
-use super::record::{Frame, Left, ProofRecord, Record, Unwatched};
+use super::record::{Frame, Left, Object, ProofRecord, Record, Unwatched};
 use super::run::Outcome;
 
 /// Everything that a run left.
@@ -190,26 +190,26 @@ fn identities(known: Vec<GoroutineId>, count: u64) -> Identities {
 fn proven(proof: &ProofRecord) -> Proof {
     match proof {
         ProofRecord::Unreachable { objects } => Proof::Unreachable(Unreachable {
-            objects: objects.iter().map(|object| awaited(object)).collect(),
+            objects: objects.iter().map(awaited).collect(),
             ..Unreachable::default()
         }),
-        ProofRecord::Reachable { path } => Proof::Reachable(
-            path.iter()
-                .map(|step| Step {
-                    description: step.clone(),
-                    address: 0,
-                })
-                .collect(),
-        ),
+        ProofRecord::Reachable { path } => Proof::Reachable(path.iter().map(step).collect()),
         ProofRecord::Inconclusive { why } => Proof::Inconclusive(why.clone()),
     }
 }
 
-fn awaited(description: &str) -> Awaited {
+fn step((description, address): &(String, u64)) -> Step {
+    Step {
+        description: description.clone(),
+        address: *address,
+    }
+}
+
+fn awaited(object: &Object) -> Awaited {
     Awaited {
-        description: description.to_owned(),
-        address: 0,
-        buffer: None,
-        waiters: 1,
+        description: object.description.clone(),
+        address: object.address,
+        buffer: object.buffer,
+        waiters: object.waiters,
     }
 }

@@ -18,6 +18,6 @@ mod names;
 
 pub use command::Refused;
 pub use judge::{Judged, judge};
-pub use record::{Frame, Left, ProofRecord, Record, Unwatched};
+pub use record::{Frame, Left, Object, ProofRecord, Record, Unwatched};
 pub use run::{Error, Options, Outcome, run};
 pub use wrapper::{Ending, ExecOptions, become_test, end_by, exec};

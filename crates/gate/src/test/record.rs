@@ -1,7 +1,7 @@
 //! What a wrapper tells the runner of one test binary: a file of JSON.
 
 use gorphan_model::Proof;
-use gorphan_model::proof::Step;
+use gorphan_model::proof::Awaited;
 use serde::{Deserialize, Serialize};
 
 /// Version of the form; runner and wrapper are one program, so others are refused.
@@ -86,19 +86,43 @@ impl From<&gorphan_model::Frame> for Frame {
     }
 }
 
+/// What goroutines wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// For people: `chan int (cap 0)`.
+    pub description: String,
+    /// Where it was.
+    pub address: u64,
+    /// Values in a channel's buffer, and its capacity.
+    pub buffer: Option<(u64, u64)>,
+    /// Goroutines that wait for it.
+    pub waiters: u64,
+}
+
+impl From<&Awaited> for Object {
+    fn from(object: &Awaited) -> Self {
+        Self {
+            description: object.description.clone(),
+            address: object.address,
+            buffer: object.buffer,
+            waiters: object.waiters,
+        }
+    }
+}
+
 /// What was proven of goroutines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum ProofRecord {
     /// Nobody can wake them.
     Unreachable {
-        /// What they wait for, for people.
-        objects: Vec<String>,
+        /// What they wait for.
+        objects: Vec<Object>,
     },
     /// Somebody could: the way there, root first.
     Reachable {
-        /// For people.
-        path: Vec<String>,
+        /// What each step is, for people, and where the object is that it leads to.
+        path: Vec<(String, u64)>,
     },
     /// Not decided.
     Inconclusive {
@@ -111,14 +135,13 @@ impl From<&Proof> for ProofRecord {
     fn from(proof: &Proof) -> Self {
         match proof {
             Proof::Unreachable(leak) => Self::Unreachable {
-                objects: leak
-                    .objects
-                    .iter()
-                    .map(|it| it.description.clone())
-                    .collect(),
+                objects: leak.objects.iter().map(Object::from).collect(),
             },
             Proof::Reachable(path) => Self::Reachable {
-                path: path.iter().map(Step::to_string).collect(),
+                path: path
+                    .iter()
+                    .map(|step| (step.description.clone(), step.address))
+                    .collect(),
             },
             Proof::Inconclusive(why) => Self::Inconclusive { why: why.clone() },
         }
