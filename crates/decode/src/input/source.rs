@@ -42,6 +42,8 @@ impl<'a> Source<'a> {
         if let (Some(rest), true) = (&mut self.rest, missing > 0) {
             let bytes = self.bytes.to_mut();
             bytes.truncate(self.end);
+            // Room from the start: a decompressor that fails gives nothing of the piece that was asked of it.
+            bytes.reserve(missing.min(CHUNK_BYTES));
             let read = rest.take(missing as u64).read_to_end(bytes);
             self.end = bytes.len();
             if read? < missing {
