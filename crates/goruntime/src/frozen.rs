@@ -1,15 +1,22 @@
-//! What is copied while the target is stopped, and how: many small pieces that lie close together are read as one.
+//! What is copied while the target is stopped, and how: in few calls, into room that was made before.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::runtime::Bias;
 use crate::{Address, Error, Memory, Unreadable};
 
-/// Bytes between two wanted pieces that are copied along: reading them costs less than another system call.
-const MAX_GAP_BYTES: u64 = 4096;
-/// Bytes of one read. A failing one is repeated piece by piece, so it must not be too large.
-const MAX_READ_BYTES: u64 = 4 << 20;
+/// Bytes between two wanted ranges that are copied along: copying them costs less than looking up another range.
+const MAX_GAP_BYTES: u64 = 512;
+/// Bytes of several ranges that are read as one. If it fails each is read alone, so it must not be too large.
+const MAX_GROUP_BYTES: u64 = 4 << 20;
+/// Bytes and ranges that are read before it is asked again whether there is time: some 20 ms of a slow machine.
+const MAX_BATCH_BYTES: u64 = 32 << 20;
+const MAX_BATCH_RANGES: usize = 1 << 16;
+/// How many pointers are followed one after the other by [`Copier::follow`]; the longest chain is that of a map's buckets.
+const MAX_ROUNDS: u32 = 16;
 
 /// A thread of the target while it is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,11 +84,49 @@ pub struct Moment<'a> {
     pub may_go_on: &'a dyn Fn() -> bool,
 }
 
+/// Bytes that somebody owns.
+pub trait Bytes: AsRef<[u8]> + AsMut<[u8]> + Send + Sync {}
+
+impl<T: AsRef<[u8]> + AsMut<[u8]> + Send + Sync> Bytes for T {}
+
+/// Room for a copy. Memory that is touched for the first time is slower to copy into than the copy itself, so who stops a
+/// target makes room for [`crate::Runtime::measure`] bytes before. What does not fit is allocated.
+pub struct Room(Box<dyn Bytes>);
+
+impl Room {
+    /// Room in bytes that are in memory already.
+    pub fn new(bytes: impl Bytes + 'static) -> Self {
+        Self(Box::new(bytes))
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+/// Room that is filled.
+#[derive(Clone)]
+struct Filled(Arc<Box<dyn Bytes>>);
+
+impl Filled {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_ref().as_ref().as_ref()
+    }
+}
+
+impl fmt::Debug for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.bytes().len())
+    }
+}
+
 /// What was copied, with the moment it was copied at.
 #[derive(Debug, Clone, Default)]
 pub struct Frozen {
-    /// Layers of pieces; within one they are sorted and do not overlap.
-    layers: Vec<Vec<Piece>>,
+    layers: Vec<Layer>,
+    rooms: Vec<Filled>,
     /// Small structures, by where they were read.
     small: BTreeMap<u64, Box<[u8]>>,
     copied_bytes: u64,
@@ -93,10 +138,48 @@ pub struct Frozen {
     pub(crate) goroutines: Vec<Address>,
 }
 
+/// Pieces that were copied together. They are sorted and do not overlap.
 #[derive(Debug, Clone)]
+struct Layer {
+    room: usize,
+    pieces: Vec<Piece>,
+}
+
+/// A range of the target and where its bytes are in the layer's room.
+#[derive(Debug, Clone, Copy)]
 struct Piece {
     start: u64,
-    bytes: Vec<u8>,
+    length: u64,
+    at: usize,
+}
+
+impl Layer {
+    /// Where the bytes of a range are in the room, if one piece has them all.
+    fn find(&self, address: Address, length: u64) -> Option<(usize, usize)> {
+        let after = self
+            .pieces
+            .partition_point(|piece| piece.start <= address.0);
+        let piece = self.pieces.get(after.checked_sub(1)?)?;
+        let skip = address.0 - piece.start;
+        if skip.checked_add(length)? > piece.length {
+            return None;
+        }
+        let at = piece.at.checked_add(usize::try_from(skip).ok()?)?;
+        Some((at, at.checked_add(usize::try_from(length).ok()?)?))
+    }
+
+    /// Adds a piece behind all others; one that continues the last lengthens it.
+    fn push(&mut self, piece: Piece) {
+        if let Some(last) = self.pieces.last_mut() {
+            let ends_at = last.at.checked_add(last.length as usize);
+            if last.start.checked_add(last.length) == Some(piece.start) && ends_at == Some(piece.at)
+            {
+                last.length += piece.length;
+                return;
+            }
+        }
+        self.pieces.push(piece);
+    }
 }
 
 impl Frozen {
@@ -107,8 +190,12 @@ impl Frozen {
 
     /// The copied bytes of a range, if one piece has them all.
     pub(crate) fn slice(&self, address: Address, length: u64) -> Option<&[u8]> {
-        if let Some(found) = in_layers(&self.layers, address, length) {
-            return Some(found);
+        let found = self.layers.iter().find_map(|layer| {
+            let (from, to) = layer.find(address, length)?;
+            self.rooms.get(layer.room)?.bytes().get(from..to)
+        });
+        if found.is_some() {
+            return found;
         }
         let (start, bytes) = self.small.range(..=address.0).next_back()?;
         within(*start, bytes, address, length)
@@ -120,14 +207,6 @@ fn within(start: u64, bytes: &[u8], address: Address, length: u64) -> Option<&[u
     let skip = address.0.checked_sub(start)?;
     let end = skip.checked_add(length)?;
     bytes.get(usize::try_from(skip).ok()?..usize::try_from(end).ok()?)
-}
-
-fn in_layers(layers: &[Vec<Piece>], address: Address, length: u64) -> Option<&[u8]> {
-    layers.iter().find_map(|layer| {
-        let after = layer.partition_point(|piece| piece.start <= address.0);
-        let piece = layer.get(after.checked_sub(1)?)?;
-        within(piece.start, &piece.bytes, address, length)
-    })
 }
 
 impl Memory for Frozen {
@@ -146,24 +225,58 @@ pub(crate) struct Copier<'a> {
     memory: &'a dyn Memory,
     moment: &'a Moment<'a>,
     small: RefCell<BTreeMap<u64, Box<[u8]>>>,
-    layers: Vec<Vec<Piece>>,
+    layers: Vec<Layer>,
+    rooms: Vec<Box<dyn Bytes>>,
+    /// Bytes of the last room that are in use.
+    used: usize,
     copied_bytes: Cell<u64>,
+    /// Only [`Copier::copied_bytes`] is wanted: what the copy is not steered by is not read.
+    measuring: bool,
+}
+
+/// Ranges that lie close together.
+struct Group {
+    start: u64,
+    end: u64,
+    /// Which of the ranges.
+    first: usize,
+    count: usize,
 }
 
 impl<'a> Copier<'a> {
-    pub(crate) fn new(memory: &'a dyn Memory, moment: &'a Moment<'a>) -> Self {
+    pub(crate) fn new(memory: &'a dyn Memory, moment: &'a Moment<'a>, room: Room) -> Self {
         Self {
             memory,
             moment,
             small: RefCell::default(),
             layers: Vec::new(),
+            rooms: vec![room.0],
+            used: 0,
             copied_bytes: Cell::new(0),
+            measuring: false,
         }
     }
 
     /// The target's threads.
     pub(crate) fn threads(&self) -> &'a [Thread] {
         self.moment.threads
+    }
+
+    /// One that finds out how much there is to copy.
+    pub(crate) fn measuring(memory: &'a dyn Memory, moment: &'a Moment<'a>) -> Self {
+        let mut copier = Self::new(memory, moment, Room::default());
+        copier.measuring = true;
+        copier
+    }
+
+    /// The target's own memory, for what is not to be kept.
+    pub(crate) fn uncopied(&self) -> &'a dyn Memory {
+        self.memory
+    }
+
+    /// Bytes copied, or measured, until now.
+    pub(crate) fn copied_bytes(&self) -> u64 {
+        self.copied_bytes.get()
     }
 
     /// Fails once the time is up or the limit of bytes is reached.
@@ -180,60 +293,169 @@ impl<'a> Copier<'a> {
     }
 
     /// Copies (start, length) ranges as a layer, coalescing what lies close together. What is not readable is left out.
-    pub(crate) fn layer(&mut self, mut ranges: Vec<(u64, u64)>) -> Result<(), Error> {
+    pub(crate) fn layer(&mut self, ranges: Vec<(u64, u64)>) -> Result<(), Error> {
+        self.copy(ranges, false)
+    }
+
+    /// As [`Copier::layer`], for what is not looked at before the copy is complete: goes unread when only measuring.
+    pub(crate) fn bulk(&mut self, ranges: Vec<(u64, u64)>) -> Result<(), Error> {
+        self.copy(ranges, self.measuring)
+    }
+
+    fn copy(&mut self, mut ranges: Vec<(u64, u64)>, unread: bool) -> Result<(), Error> {
         ranges.retain(|(start, length)| *length > 0 && start.checked_add(*length).is_some());
-        ranges.sort_unstable();
+        // Lists of the runtime are mostly in order, which this sort makes use of.
+        ranges.sort();
         ranges.dedup();
-        let mut layer: Vec<Piece> = Vec::new();
-        let mut rest = ranges.as_slice();
-        while let Some((start, length)) = rest.first() {
-            let (start, mut end, mut count) = (*start, start + length, 1);
-            for (next, length) in rest.iter().skip(1) {
-                let far = next.saturating_sub(end) > MAX_GAP_BYTES;
-                if far || (next + length).saturating_sub(start) > MAX_READ_BYTES {
-                    break;
-                }
-                end = end.max(next + length);
-                count += 1;
-            }
-            let (group, others) = rest.split_at(count);
-            rest = others;
+        let groups = groups(&ranges);
+        let sizes = groups.iter().map(|group| group.end - group.start);
+        let total = sizes.fold(0, u64::saturating_add);
+        self.check()?;
+        let limit = self.moment.limits.copied_bytes;
+        let left = limit.saturating_sub(self.copied_bytes.get());
+        let too_much = Error::TooMuch { limit };
+        let Some(size) = usize::try_from(total).ok().filter(|_| total <= left) else {
+            return Err(too_much);
+        };
+        if unread {
+            self.count(total);
+            return Ok(());
+        }
+        let mut at = self.reserve(size);
+        let mut layer = Layer {
+            room: self.rooms.len().saturating_sub(1),
+            pieces: Vec::with_capacity(groups.len()),
+        };
+        let mut rest = groups.as_slice();
+        while !rest.is_empty() {
             self.check()?;
-            if !self.piece(start, end - start, &mut layer) {
-                for (start, length) in group {
-                    self.check()?;
-                    self.piece(*start, *length, &mut layer);
-                }
-            }
+            let (batch, others) = rest.split_at(batch(rest));
+            rest = others;
+            at = self.read_batch(batch, &ranges, at, &mut layer);
         }
         self.layers.push(layer);
         Ok(())
     }
 
-    fn piece(&self, start: u64, length: u64, layer: &mut Vec<Piece>) -> bool {
-        let left = self.moment.limits.copied_bytes;
-        let left = left.saturating_sub(self.copied_bytes.get());
-        // A range larger than the largest read is one goroutine's own stack.
-        let Ok(size) = usize::try_from(length.min(left)) else {
-            return false;
-        };
-        let mut bytes = vec![0; size];
-        if self.memory.read(Address(start), &mut bytes).is_err() {
-            return false;
+    /// Makes room at the end of the last room, or in a new one.
+    fn reserve(&mut self, size: usize) -> usize {
+        let room = self
+            .rooms
+            .last_mut()
+            .map_or(0, |room| (**room).as_mut().len());
+        if size > room.saturating_sub(self.used) {
+            self.rooms.push(Box::new(vec![0_u8; size]));
+            self.used = 0;
         }
-        self.copied_bytes.set(self.copied_bytes.get() + size as u64);
-        layer.push(Piece { start, bytes });
-        true
+        let at = self.used;
+        self.used += size;
+        at
+    }
+
+    /// Copies groups of ranges to a place in the last room, and says where the next can go.
+    fn read_batch(
+        &mut self,
+        batch: &[Group],
+        ranges: &[(u64, u64)],
+        at: usize,
+        layer: &mut Layer,
+    ) -> usize {
+        let wanted: Vec<(Address, u64)> = batch
+            .iter()
+            .map(|group| (Address(group.start), group.end - group.start))
+            .collect();
+        let size: u64 = wanted.iter().map(|(_, length)| length).sum();
+        let end = at + size as usize;
+        let room = self.rooms.last_mut().map(|room| (**room).as_mut());
+        let Some(buffer) = room.and_then(|room| room.get_mut(at..end)) else {
+            return at;
+        };
+        let mut failed = self
+            .memory
+            .read_batch(&wanted, buffer)
+            .into_iter()
+            .peekable();
+        let mut within = 0_usize;
+        let mut copied = 0;
+        for (index, group) in batch.iter().enumerate() {
+            let length = group.end - group.start;
+            if failed.next_if_eq(&index).is_none() {
+                copied += length;
+                layer.push(Piece {
+                    start: group.start,
+                    length,
+                    at: at + within,
+                });
+            } else if group.count > 1 {
+                let alone = ranges.iter().skip(group.first).take(group.count);
+                for (start, length) in alone {
+                    let from = within + (start - group.start) as usize;
+                    let part = buffer.get_mut(from..from + *length as usize);
+                    let read = part.map(|part| self.memory.read(Address(*start), part));
+                    if matches!(read, Some(Ok(()))) {
+                        copied += length;
+                        layer.push(Piece {
+                            start: *start,
+                            length: *length,
+                            at: at + from,
+                        });
+                    }
+                }
+            }
+            within += length as usize;
+        }
+        self.count(copied);
+        end
+    }
+
+    fn count(&self, bytes: u64) {
+        self.copied_bytes
+            .set(self.copied_bytes.get().saturating_add(bytes));
+    }
+
+    /// Lets `read` read small structures that point to one another, from each of `starts`, and copies what it reads: of all of
+    /// them together, and so in few calls however many there are.
+    pub(crate) fn follow(
+        &mut self,
+        starts: &[u64],
+        read: impl Fn(&dyn Memory, u64),
+    ) -> Result<(), Error> {
+        let mut pending: Vec<(u64, Option<(u64, u64)>)> =
+            starts.iter().map(|start| (*start, None)).collect();
+        for _ in 0..MAX_ROUNDS {
+            pending.retain_mut(|(start, missed)| {
+                let known = Known {
+                    copier: self,
+                    missed: Cell::new(None),
+                };
+                read(&known, *start);
+                let now = known.missed.get();
+                // What is still missing after it was asked for cannot be read.
+                let goes_on = now.is_some() && now != *missed;
+                *missed = now;
+                goes_on
+            });
+            if pending.is_empty() {
+                break;
+            }
+            self.layer(pending.iter().filter_map(|(_, missed)| *missed).collect())?;
+        }
+        Ok(())
     }
 
     /// What a layer has of a range.
     pub(crate) fn slice(&self, address: Address, length: u64) -> Option<&[u8]> {
-        in_layers(&self.layers, address, length)
+        self.layers.iter().find_map(|layer| {
+            let (from, to) = layer.find(address, length)?;
+            (**self.rooms.get(layer.room)?).as_ref().get(from..to)
+        })
     }
 
     pub(crate) fn finish(self, bias: Bias, goroutines: Vec<Address>) -> Frozen {
+        let rooms = self.rooms.into_iter();
         Frozen {
             layers: self.layers,
+            rooms: rooms.map(|room| Filled(Arc::new(room))).collect(),
             small: self.small.into_inner(),
             copied_bytes: self.copied_bytes.get(),
             bias,
@@ -242,6 +464,61 @@ impl<'a> Copier<'a> {
             threads: self.moment.threads.to_vec(),
             goroutines,
         }
+    }
+}
+
+/// How many of the groups are read together.
+fn batch(groups: &[Group]) -> usize {
+    let mut bytes = 0_u64;
+    let fits = |group: &&Group| {
+        bytes = bytes.saturating_add(group.end - group.start);
+        bytes <= MAX_BATCH_BYTES
+    };
+    let count = groups.iter().take_while(fits).count();
+    count.clamp(1, MAX_BATCH_RANGES.min(groups.len()))
+}
+
+/// Ranges in order, as groups that are read as one each.
+fn groups(ranges: &[(u64, u64)]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::with_capacity(ranges.len());
+    for (index, (start, length)) in ranges.iter().enumerate() {
+        let end = start.saturating_add(*length);
+        if let Some(group) = groups.last_mut() {
+            let close = start.saturating_sub(group.end) <= MAX_GAP_BYTES;
+            let small = end.saturating_sub(group.start) <= MAX_GROUP_BYTES;
+            if end <= group.end || close && small {
+                group.end = group.end.max(end);
+                group.count += 1;
+                continue;
+            }
+        }
+        groups.push(Group {
+            start: *start,
+            end,
+            first: index,
+            count: 1,
+        });
+    }
+    groups
+}
+
+/// What was copied already, noting the first read of anything else.
+struct Known<'a, 'b> {
+    copier: &'a Copier<'b>,
+    missed: Cell<Option<(u64, u64)>>,
+}
+
+impl Memory for Known<'_, '_> {
+    fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        let length = buffer.len() as u64;
+        if let Some(bytes) = self.copier.slice(address, length) {
+            buffer.copy_from_slice(bytes);
+            return Ok(());
+        }
+        if self.missed.get().is_none() {
+            self.missed.set(Some((address.0, length)));
+        }
+        Err(Unreadable { address, length })
     }
 }
 
@@ -288,15 +565,19 @@ mod tests {
         }
     }
 
-    fn check(ranges: &[(u64, u64)], expected: &[bool]) {
-        let moment = Moment {
+    fn moment<'a>(may_go_on: &'a dyn Fn() -> bool) -> Moment<'a> {
+        Moment {
             threads: &[],
             now_nanos: 0,
             depth: Depth::Goroutines,
             limits: Limits::default(),
-            may_go_on: &|| true,
-        };
-        let mut copier = Copier::new(&Mapped, &moment);
+            may_go_on,
+        }
+    }
+
+    fn check(ranges: &[(u64, u64)], expected: &[bool]) {
+        let moment = moment(&|| true);
+        let mut copier = Copier::new(&Mapped, &moment, Room::default());
         copier.layer(ranges.to_vec()).expect("within limits");
         let frozen = copier.finish(Bias(0), Vec::new());
         let found: Vec<bool> = ranges
@@ -320,16 +601,78 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_ends_when_told_to() {
-        let moment = Moment {
-            threads: &[],
-            now_nanos: 0,
-            depth: Depth::Goroutines,
-            limits: Limits::default(),
-            may_go_on: &|| false,
+    fn what_does_not_fit_into_the_room_goes_into_another() {
+        let moment = moment(&|| true);
+        for room in [0, 40, 64, 100] {
+            let mut copier = Copier::new(&Mapped, &moment, Room::new(vec![0; room]));
+            copier.layer(vec![(0x1000, 32)]).expect("within limits");
+            copier.layer(vec![(0x2000, 32)]).expect("within limits");
+            let frozen = copier.finish(Bias(0), Vec::new());
+            for at in [0x1000, 0x101f, 0x2000, 0x201f] {
+                assert_eq!(frozen.slice(Address(at), 1), Some(&[at as u8][..]));
+            }
+            assert_eq!(frozen.slice(Address(0x1020), 1), None, "never copied");
+            assert_eq!(frozen.copied_bytes(), 64);
+        }
+    }
+
+    #[test]
+    fn measuring_counts_what_the_copy_will_have() {
+        let moment = moment(&|| true);
+        let fill = |mut copier: Copier<'_>| {
+            copier
+                .layer(vec![(0x1000, 32), (0x2000, 8)])
+                .expect("within limits");
+            copier
+                .bulk(vec![(0x3000, 8), (0x3800, 64)])
+                .expect("within limits");
+            let read = copier.slice(Address(0x1000), 32).is_some();
+            (copier.copied_bytes(), read)
         };
-        let mut copier = Copier::new(&Mapped, &moment);
+        assert_eq!(fill(Copier::measuring(&Mapped, &moment)), (112, true));
+        // What turns out to be a hole was measured all the same.
+        let copier = Copier::new(&Mapped, &moment, Room::default());
+        assert_eq!(fill(copier), (104, true));
+    }
+
+    /// From each start three words are read: one there, one further on, one where nothing is mapped.
+    #[test]
+    fn pointers_are_followed_abreast_and_a_dangling_one_ends() {
+        let moment = moment(&|| true);
+        let mut copier = Copier::new(&Mapped, &moment, Room::default());
+        let read = |memory: &dyn Memory, start: u64| {
+            for at in [start, start + 0x800, start + 0x2000] {
+                if memory.read(Address(at), &mut [0; 8]).is_err() {
+                    return;
+                }
+            }
+        };
+        copier
+            .follow(&[0x1000, 0x1100, 0x9000], read)
+            .expect("within limits");
+        let found = |at: u64| copier.slice(Address(at), 8).is_some();
+        let seen = [0x1000, 0x1100, 0x1800, 0x1900, 0x3000, 0x3100, 0x9000].map(found);
+        assert_eq!(seen, [true, true, true, true, false, false, false]);
+        // The two of a round are one layer; the last, which failed, is an empty one.
+        assert_eq!(copier.layers.len(), 3);
+    }
+
+    #[test]
+    fn the_copy_ends_when_told_to() {
+        let moment = moment(&|| false);
+        let mut copier = Copier::new(&Mapped, &moment, Room::default());
         let ended = copier.layer(vec![(0x1000, 8)]);
         assert_eq!(ended, Err(Error::OutOfTime { copied_bytes: 0 }));
+    }
+
+    #[test]
+    fn the_limit_of_bytes_is_held_before_they_are_copied() {
+        let mut moment = moment(&|| true);
+        moment.limits.copied_bytes = 100;
+        let mut copier = Copier::new(&Mapped, &moment, Room::default());
+        assert_eq!(copier.layer(vec![(0x1000, 60)]), Ok(()));
+        let ended = copier.layer(vec![(0x2000, 60)]);
+        assert_eq!(ended, Err(Error::TooMuch { limit: 100 }));
+        assert_eq!(copier.copied_bytes(), 60);
     }
 }

@@ -25,7 +25,7 @@ mod stack;
 mod variables;
 
 pub use error::{Error, ImageError};
-pub use frozen::{Depth, Frozen, GENERAL_REGISTERS, Limits, Moment, Thread};
+pub use frozen::{Bytes, Depth, Frozen, GENERAL_REGISTERS, Limits, Moment, Room, Thread};
 pub use image::{GoVersion, Image};
 pub use memory::{Address, Memory, Unreadable};
 pub use prove::{Answer, Question};

@@ -36,6 +36,25 @@ pub trait Memory {
     /// # Errors
     /// When any byte of it cannot be read.
     fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable>;
+
+    /// Reads many ranges, each an address and a number of bytes, one after the other into `buffer`, which is as long as all
+    /// of them. Gives the indices of those that cannot be read wholly, in order; what `buffer` has of them means nothing.
+    fn read_batch(&self, ranges: &[(Address, u64)], buffer: &mut [u8]) -> Vec<usize> {
+        let mut failed = Vec::new();
+        let mut rest = buffer;
+        for (index, (address, length)) in ranges.iter().enumerate() {
+            let length = usize::try_from(*length).unwrap_or(usize::MAX);
+            let Some((part, after)) = std::mem::take(&mut rest).split_at_mut_checked(length) else {
+                failed.extend(index..ranges.len());
+                break;
+            };
+            if self.read(*address, part).is_err() {
+                failed.push(index);
+            }
+            rest = after;
+        }
+        failed
+    }
 }
 
 /// Reads a little-endian word of 8 bytes.

@@ -12,11 +12,14 @@ use crate::layout::{self, Layout};
 use crate::memory::word_at;
 use crate::variables::{self, Variables};
 use crate::{
-    Address, Depth, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, heap, labels, snapshot,
+    Address, Depth, Error, Frozen, GoVersion, Image, Limits, Memory, Moment, Room, heap, labels,
+    snapshot,
 };
 
 /// Pointers of the list of goroutines that are read at once.
-const POINTERS_PER_READ: u64 = 1 << 16;
+const POINTERS_PER_READ: u64 = 1 << 20;
+/// Goroutines that are looked at before it is asked again whether there is time: some milliseconds.
+const GOROUTINES_PER_CHECK: usize = 1 << 14;
 
 /// What the loader added to the addresses of the executable: 0 unless it is position-independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,7 +156,7 @@ impl Runtime {
             limits: Limits::default(),
             may_go_on: &|| true,
         };
-        let mut copier = Copier::new(memory, &moment);
+        let mut copier = Copier::new(memory, &moment, Room::default());
         let pointers = self.goroutines(bias, &mut copier, &moment)?;
         let work = Work::new();
         let code = self.code(&work)?;
@@ -181,27 +184,70 @@ impl Runtime {
         memory: &dyn Memory,
         moment: &Moment<'_>,
     ) -> Result<Frozen, Error> {
-        let mut copier = Copier::new(memory, moment);
-        let pointers = self.goroutines(bias, &mut copier, moment)?;
+        self.copy_into(bias, memory, moment, Room::default())
+    }
+
+    /// As [`Runtime::copy`], into room that was made before the target was stopped.
+    ///
+    /// # Errors
+    /// As [`Runtime::copy`].
+    pub fn copy_into(
+        &self,
+        bias: Bias,
+        memory: &dyn Memory,
+        moment: &Moment<'_>,
+        room: Room,
+    ) -> Result<Frozen, Error> {
+        let mut copier = Copier::new(memory, moment, room);
+        let pointers = self.collect(bias, &mut copier, moment)?;
+        Ok(copier.finish(bias, pointers))
+    }
+
+    /// How many bytes [`Runtime::copy`] would copy now. The target need not be stopped: it is an estimate then.
+    ///
+    /// # Errors
+    /// As [`Runtime::copy`].
+    pub fn measure(
+        &self,
+        bias: Bias,
+        memory: &dyn Memory,
+        moment: &Moment<'_>,
+    ) -> Result<u64, Error> {
+        let mut copier = Copier::measuring(memory, moment);
+        self.collect(bias, &mut copier, moment)?;
+        Ok(copier.copied_bytes())
+    }
+
+    /// Copies everything and gives the pointers of the list of goroutines.
+    fn collect(
+        &self,
+        bias: Bias,
+        copier: &mut Copier<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Vec<Address>, Error> {
+        let pointers = self.goroutines(bias, copier, moment)?;
         let threads = moment.threads.iter();
         let threads = threads.map(|thread| (thread.tid, *thread)).collect();
-        let mut stacks = Vec::new();
-        let mut labelled = HashSet::new();
-        for pointer in &pointers {
-            let Some(one) = self.goroutine(&copier, *pointer) else {
+        let mut stacks = Vec::with_capacity(pointers.len());
+        let (mut labelled, mut last_labels) = (HashSet::new(), 0);
+        for (index, pointer) in pointers.iter().enumerate() {
+            if index.is_multiple_of(GOROUTINES_PER_CHECK) {
+                copier.check()?;
+            }
+            let Some(one) = self.goroutine(copier, *pointer) else {
                 continue;
             };
             if one.is_dead() {
                 continue;
             }
-            let machine = self.machine(&copier, &one);
+            let machine = self.machine(copier, &one);
             if one.locked_m != 0 {
                 // Kept for its thread; unreadable it is a problem of the snapshot.
-                let _ = Machine::read(&copier, &self.layout.m, one.locked_m);
+                let _ = Machine::read(copier, &self.layout.m, one.locked_m);
             }
-            if one.labels != 0 && labelled.insert(one.labels) {
-                copier.check()?;
-                let _ = labels::read(&copier, one.labels, self.layout.labels_are_map);
+            if one.labels != 0 && one.labels != last_labels {
+                labelled.insert(one.labels);
+                last_labels = one.labels;
             }
             if let Some(start) = one.begin(machine.as_ref(), &threads) {
                 let length = one.stack_high.saturating_sub(start.place.sp);
@@ -216,11 +262,16 @@ impl Runtime {
                 stacks.push((one.stack_low, length));
             }
         }
-        copier.layer(stacks)?;
+        copier.bulk(stacks)?;
+        let labelled: Vec<u64> = labelled.into_iter().collect();
+        copier.follow(&labelled, |memory, labels| {
+            // Unreadable ones are a problem of the snapshot.
+            let _ = labels::read(memory, labels, self.layout.labels_are_map);
+        })?;
         if moment.depth == Depth::Proof {
-            heap::copy::copy(self, bias, &mut copier, &pointers)?;
+            heap::copy::copy(self, bias, copier, &pointers)?;
         }
-        Ok(copier.finish(bias, pointers))
+        Ok(pointers)
     }
 
     /// All goroutines of a copy. One that cannot be read wholly keeps what is known of it, and a `Problem` says so.
@@ -270,7 +321,7 @@ impl Runtime {
             let count = (found - done).min(POINTERS_PER_READ);
             let mut bytes = vec![0; count as usize * 8];
             let at = Address(first.wrapping_add(done * 8));
-            copier.read(at, &mut bytes).map_err(unreadable)?;
+            copier.uncopied().read(at, &mut bytes).map_err(unreadable)?;
             let words = bytes.chunks_exact(8).filter_map(|word| word_at(word, 0));
             pointers.extend(words.map(Address));
         }

@@ -58,17 +58,16 @@ pub(super) struct Frozen {
     since: Instant,
     /// The threads with their registers.
     pub(super) threads: Vec<Thread>,
-    /// Dropped after the threads run again.
-    _job_control: JobControl,
 }
 
-/// Holds back Ctrl-Z and its like from this thread: stopped itself, it could not let the target go.
-struct JobControl {
+/// Holds back Ctrl-Z and its like from this thread and those that it starts: stopped itself, this program could not let
+/// the target go. Such a signal stops all threads, so none may be left that takes it.
+pub(super) struct JobControl {
     before: Option<SigSet>,
 }
 
 impl JobControl {
-    fn hold_back() -> Self {
+    pub(super) fn hold_back() -> Self {
         let stops = SigSet::from_iter([Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]);
         Self {
             before: stops.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok(),
@@ -92,7 +91,6 @@ pub(super) fn freeze(process: &Process, deadline: Instant) -> Result<Frozen, Fre
         tracees: Vec::new(),
         since: Instant::now(),
         threads: Vec::new(),
-        _job_control: JobControl::hold_back(),
     };
     for _ in 0..MAX_LISTINGS {
         let listed = process.threads().map_err(|_| FreezeError::Gone)?;

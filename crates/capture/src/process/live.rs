@@ -4,15 +4,17 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Runtime};
+use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Room, Runtime};
 use gorphan_model::query::Filter;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::freeze::{FreezeError, freeze};
+use super::freeze::{FreezeError, JobControl, freeze};
 use super::memory::LiveMemory;
 use super::permission;
 use super::procfs::{Process, Status};
-use super::{Asked, Capture, Info, Pid, ProcessError, ProcessOptions, elf, finish, runtime_of};
+use super::{
+    Asked, Capture, Info, Pid, ProcessError, ProcessOptions, elf, finish, room, runtime_of,
+};
 
 /// Stops a process, copies what matters, lets it go, and makes a snapshot of the copy.
 pub(super) fn capture(
@@ -82,10 +84,27 @@ impl Opened {
         })
     }
 
+    /// Room for what will be copied, as far as that can be told of a process that runs.
+    fn room(&self, runtime: &Runtime, options: &ProcessOptions) -> Room {
+        let moment = Moment {
+            threads: &[],
+            now_nanos: 0,
+            depth: options.depth(),
+            limits: Limits::default(),
+            may_go_on: &|| true,
+        };
+        // A list that changes while it is read may seem damaged; it is read again when the process stands still.
+        let measured = runtime.measure(self.bias, &self.memory, &moment);
+        measured.map_or_else(|_| Room::default(), room::prepare)
+    }
+
     /// Stops and copies on a thread of its own: when that ends, however it ends, the kernel lets go of what it traces.
     fn copy(&self, runtime: &Runtime, options: &ProcessOptions) -> Result<Copy, ProcessError> {
+        let room = self.room(runtime, options);
+        // The threads that are started from here inherit it.
+        let _job_control = JobControl::hold_back();
         thread::scope(|scope| {
-            let tracer = scope.spawn(|| self.copy_here(runtime, options));
+            let tracer = scope.spawn(|| self.copy_here(runtime, options, room));
             tracer.join().unwrap_or_else(|_| {
                 Err(ProcessError::System {
                     pid: self.process.pid,
@@ -96,7 +115,12 @@ impl Opened {
         })
     }
 
-    fn copy_here(&self, runtime: &Runtime, options: &ProcessOptions) -> Result<Copy, ProcessError> {
+    fn copy_here(
+        &self,
+        runtime: &Runtime,
+        options: &ProcessOptions,
+        room: Room,
+    ) -> Result<Copy, ProcessError> {
         let budget = options.pause_budget;
         let pid = self.process.pid;
         let since = Instant::now();
@@ -138,7 +162,7 @@ impl Opened {
             limits: Limits::default(),
             may_go_on: &|| Instant::now() < deadline,
         };
-        let copied = runtime.copy(self.bias, &self.memory, &moment);
+        let copied = runtime.copy_into(self.bias, &self.memory, &moment, room);
         let alive = self.process.is_same();
         let pause = stopped.thaw();
         let frozen = copied.map_err(|source| match source {

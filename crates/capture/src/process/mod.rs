@@ -20,6 +20,8 @@ mod permission;
 mod procfs;
 mod query;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod room;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod watch;
 
 #[cfg(target_os = "linux")]

@@ -49,7 +49,7 @@ pub(crate) fn copy(
     copier.layer(pointers.iter().map(|at| (*at, length)).collect())?;
     let listed = list.spans(layout, &|at, length| copier.slice(Address(at), length));
     let spans = listed.spans;
-    copier.layer(spans.iter().filter_map(contents).collect())?;
+    copier.bulk(spans.iter().filter_map(contents).collect())?;
     let mut more: Vec<(u64, u64)> = Vec::new();
     more.extend(
         spans

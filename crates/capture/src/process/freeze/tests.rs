@@ -131,7 +131,6 @@ fn freeze_amid_signal(process: &Process, send: impl FnOnce()) -> Frozen {
         tracees: Vec::new(),
         since: Instant::now(),
         threads: Vec::new(),
-        _job_control: JobControl::hold_back(),
     };
     ptrace::seize(raw(process.pid), ptrace::Options::empty()).unwrap();
     frozen.tracees.push(Tracee {
