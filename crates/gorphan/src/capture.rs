@@ -49,7 +49,7 @@ pub(crate) fn capture(
         }
         Target::Process { options, .. } | Target::Core { options, .. } => {
             options.pause_budget = process.pause_budget;
-            options.proof |= why.is_some();
+            options.proof = true;
             options.why = why;
         }
         Target::Stdin | Target::File(_) => {}

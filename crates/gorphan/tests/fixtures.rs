@@ -44,6 +44,8 @@ struct Site {
     created_by: Option<String>,
     suspect: Option<bool>,
     #[serde(default)]
+    runtime_leak: bool,
+    #[serde(default)]
     pattern: String,
     #[serde(default)]
     labels: Vec<BTreeMap<String, toml::Value>>,
@@ -56,10 +58,15 @@ enum Source {
     Counted,
     Dump,
     Sigquit,
+    /// The process, read while it runs.
+    Memory,
 }
 
+/// Processes are read on this system.
+const READS_MEMORY: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+
 impl Source {
-    const ALL: [Self; 4] = [Self::Profile, Self::Counted, Self::Dump, Self::Sigquit];
+    const FILES: [Self; 4] = [Self::Profile, Self::Counted, Self::Dump, Self::Sigquit];
 
     fn file(self) -> &'static str {
         match self {
@@ -67,12 +74,13 @@ impl Source {
             Self::Counted => "debug1",
             Self::Dump => "dump",
             Self::Sigquit => "sigquit",
+            Self::Memory => "memory.json",
         }
     }
 
     /// Ids, waits and creators are known.
     fn is_dump(self) -> bool {
-        matches!(self, Self::Dump | Self::Sigquit)
+        matches!(self, Self::Dump | Self::Sigquit | Self::Memory)
     }
 }
 
@@ -97,6 +105,10 @@ fn take(name: &str, mode: &str) -> BTreeMap<&'static str, PathBuf> {
         (Source::Counted, fixture.get(&format!("{profile}?debug=1"))),
         (Source::Dump, fixture.get(&format!("{profile}?debug=2"))),
     ];
+    if READS_MEMORY {
+        let report = inspect_process(fixture.pid(), mode == "leak");
+        taken.push((Source::Memory, report));
+    }
     taken.push((Source::Sigquit, fixture.quit().into_bytes()));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dumps");
     fs::create_dir_all(&folder).expect("a folder");
@@ -120,6 +132,19 @@ fn inspect(arguments: &[&str]) -> Value {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
     serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The report on a process, in which leaks may be proven if it `leaks`.
+fn inspect_process(pid: u32, leaks: bool) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_gorphan"))
+        .args(["inspect", "--format", "json", &pid.to_string()])
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .output()
+        .expect("gorphan runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let code = output.status.code();
+    assert!(code == Some(0) || (leaks && code == Some(1)), "{said}");
+    output.stdout
 }
 
 impl Site {
@@ -171,6 +196,16 @@ impl Site {
     }
 }
 
+/// A dump leaves out what a generic function was made for; memory has it.
+fn plain(function: &str) -> String {
+    match (function.find('['), function.rfind(']')) {
+        (Some(start), Some(end)) => {
+            format!("{}[...]{}", &function[..start], &function[end + 1..])
+        }
+        _ => function.to_owned(),
+    }
+}
+
 fn sum(groups: &[&Value]) -> u64 {
     groups
         .iter()
@@ -204,7 +239,8 @@ fn check_leak(expect: &Expect, source: Source, report: &Value, wrong: &mut Strin
         }
         let creator = &first["created_by"]["function"];
         if source.is_dump() {
-            if site.created_by.as_ref().is_some_and(|name| creator != name) {
+            let shown = plain(creator.as_str().unwrap_or_default());
+            if site.created_by.as_ref().is_some_and(|name| shown != *name) {
                 complain(format!("created by {creator}"));
             }
             let ids = first["goroutines"].as_array().map_or(0, Vec::len) as u64;
@@ -220,9 +256,39 @@ fn check_leak(expect: &Expect, source: Source, report: &Value, wrong: &mut Strin
         {
             complain(format!("what no profile knows is not null: {first}"));
         }
-        check_verdict(expect, site, source, &groups, &mut complain);
+        if source == Source::Memory {
+            check_proof(site, &groups, &mut complain);
+        } else {
+            check_verdict(expect, site, source, &groups, &mut complain);
+        }
         if source == Source::Profile {
             check_labels(site, first, &mut complain);
+        }
+    }
+}
+
+/// What the runtime's own detector finds must be proven, and nothing else; and what is leaked holds at least its stack.
+fn check_proof(site: &Site, groups: &[&Value], complain: &mut impl FnMut(String)) {
+    let evidence = groups
+        .iter()
+        .flat_map(|group| group["evidence"].as_array().into_iter().flatten());
+    let leaked = evidence.filter(|one| one["kind"] == "proof" && one["result"] == "unreachable");
+    let proven: u64 = leaked.filter_map(|one| one["count"].as_u64()).sum();
+    let expected = if site.runtime_leak { sum(groups) } else { 0 };
+    if proven != expected {
+        complain(format!(
+            "{proven} proven leaked, not {expected}: {}",
+            groups[0]
+        ));
+    }
+    for group in groups {
+        let is_leak = group["verdict"] == "leak";
+        let bytes = group["retained_bytes"].as_u64().unwrap_or_default();
+        if is_leak != site.runtime_leak {
+            complain(format!("is called {}", group["verdict"]));
+        }
+        if is_leak && bytes < 2048 * group["count"].as_u64().unwrap_or_default() {
+            complain(format!("holds {bytes} bytes, less than its stacks"));
         }
     }
 }
@@ -317,8 +383,15 @@ fn check(name: &str) -> String {
     let mut wrong = String::new();
     for mode in ["leak", "fixed"] {
         let files = take(name, mode);
-        for source in Source::ALL {
-            let report = inspect(&[files[source.file()].to_str().expect("a path")]);
+        let memory = files.get(Source::Memory.file());
+        let memory = memory.map(|path| fs::read(path).expect("a file"));
+        let memory = memory.map(|json| serde_json::from_slice(&json).expect("JSON"));
+        let of_file = |source: Source| {
+            let path = files[source.file()].to_str().expect("a path");
+            (source, inspect(&[path]))
+        };
+        let reports = Source::FILES.into_iter().map(of_file);
+        for (source, report) in reports.chain(memory.map(|report| (Source::Memory, report))) {
             let mut complaints = String::new();
             if mode == "leak" {
                 check_leak(&expect, source, &report, &mut complaints);

@@ -37,7 +37,12 @@ fn said(output: &Output) -> String {
 
 #[track_caller]
 fn report(output: &Output) -> Value {
-    assert_eq!(output.status.code(), Some(0), "{}", said(output));
+    // What is proven leaked is a finding.
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{}",
+        said(output)
+    );
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
@@ -101,7 +106,6 @@ fn agreed(group: &Value) -> Value {
         "count": group["count"],
         "ids": ids,
         "created_by": group["created_by"],
-        "verdict": group["verdict"],
     })
 }
 
