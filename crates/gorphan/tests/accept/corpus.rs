@@ -1,9 +1,10 @@
 //! The corpus of the Go tree: programs with leaks that its own tests expect of the runtime's profile of leaked goroutines.
 //!
 //! It is read from GOROOT when the tests run, changed so that each program stops where it takes the profile, and built in
-//! the target folder. At that moment the process is inspected; then the runtime takes its profile, where it has one.
+//! the target folder. At that moment the process is inspected; then the runtime takes its profile, where it has one; then the
+//! process is inspected again, because the program runs meanwhile: what was alive at first may have come to leak since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,21 +49,25 @@ func (hookedPackage) Lookup(name string) *hookedProfile {
 func (p *hookedProfile) WriteTo(w io.Writer, debug int) error {
 	shown := w == io.Writer(os.Stdout)
 	if shown {
-		os.Stdout.WriteString("look\n")
-		var one [1]byte
-		for {
-			if n, err := syscall.Read(0, one[:]); n > 0 || err != syscall.EINTR {
-				break
-			}
-		}
+		stop("look\n")
 	}
 	if p.real != nil {
 		p.real.WriteTo(w, debug)
 	}
 	if shown {
-		os.Stdout.WriteString("\ndone\n")
+		stop("\nlook again\n")
 	}
 	return nil
+}
+
+func stop(why string) {
+	os.Stdout.WriteString(why)
+	var one [1]byte
+	for {
+		if n, err := syscall.Read(0, one[:]); n > 0 || err != syscall.EINTR {
+			return
+		}
+	}
 }
 "#;
 
@@ -221,9 +226,10 @@ struct Found {
     /// Indices of sites, by gorphan and by the runtime.
     ours: BTreeSet<usize>,
     theirs: BTreeSet<usize>,
-    /// Goroutines that the runtime reported, and how many of them were found.
+    /// Goroutines that the runtime reported, and how many of them were found before it did, and only after.
     reported: usize,
     shared: usize,
+    later: usize,
     complaints: Vec<String>,
 }
 
@@ -236,12 +242,17 @@ fn run(case: &Case, program: &Path, found: &mut Found) -> Result<(), String> {
     }
     let mut play = Play::start(&mut command)?;
     play.until("look")?;
-    let seen = Seen::process(play.pid())?;
+    let before = Seen::process(play.pid())?;
     play.say("");
-    let profile = reported(&play.until("done")?);
+    let profile = reported(&play.until("look again")?);
+    let after = if profile.is_empty() {
+        None
+    } else {
+        Some(Seen::process(play.pid())?)
+    };
     let name = &case.name;
     let site = |line: &str| case.sites.iter().position(|site| site.is_match(line));
-    for group in seen.leaks() {
+    for group in before.leaks().chain(after.iter().flat_map(Seen::leaks)) {
         match site(&group.line()) {
             Some(site) => {
                 found.ours.insert(site);
@@ -251,22 +262,29 @@ fn run(case: &Case, program: &Path, found: &mut Found) -> Result<(), String> {
                 .push(format!("{name}: not expected: {}", group.summary())),
         }
     }
+    found.reported += profile.len();
+    let mut missed: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for one in &profile {
         found.theirs.extend(site(&one.line));
-        found.reported += 1;
-        match seen.group_of(one.id) {
-            Some(group) if group.leaked > 0 => found.shared += 1,
-            Some(group) if group.held + group.undecided > 0 => found.complaints.push(format!(
-                "{name}: the runtime reports goroutine {} as {}, and it was {}; {}",
-                one.id,
-                one.line,
-                group.summary(),
-                seen.doubts()
-            )),
-            // It had not come so far, or its number is one of very many that are not listed.
-            _ => {}
+        let is_leaked = |seen: &Seen| seen.group_of(one.id).is_some_and(|it| it.leaked > 0);
+        if is_leaked(&before) {
+            found.shared += 1;
+        } else if let Some(group) = after.as_ref().and_then(|it| it.group_of(one.id)) {
+            if group.leaked > 0 {
+                found.later += 1;
+            } else {
+                let (count, id) = missed.entry(group.summary()).or_default();
+                *count += 1;
+                *id = one.id;
+            }
         }
+        // Else its number is one of very many that are not listed.
     }
+    found
+        .complaints
+        .extend(missed.iter().map(|(what, (count, id))| {
+            format!("{name}: the runtime reports {count} more, as goroutine {id}, of {what}")
+        }));
     Ok(())
 }
 
@@ -354,7 +372,7 @@ fn tell(go: &Go, way: &Way<'_>, cases: &[&Case], found: &[Found]) {
     let all = |case: &Case, _: &Found| case.sites.len();
     println!(
         "go{}{}: {} programs; sites: {} of {} found, the runtime {}; deterministic: {} of {}, the runtime {}; goroutines the \
-         runtime reported: {}, of them listed and found: {}; {} complaints",
+         runtime reported: {}, of them listed by number and found at first: {}, and only then: {}; {} complaints",
         go.version,
         way.name,
         cases.len(),
@@ -366,6 +384,7 @@ fn tell(go: &Go, way: &Way<'_>, cases: &[&Case], found: &[Found]) {
         sum(Some(false), &theirs),
         sum(None, &|_, found| found.reported),
         sum(None, &|_, found| found.shared),
+        sum(None, &|_, found| found.later),
         sum(None, &|_, found| found.complaints.len()),
     );
     for (case, found) in cases.iter().zip(found).filter(|(case, _)| case.flaky) {

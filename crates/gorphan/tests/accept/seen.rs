@@ -53,7 +53,8 @@ impl Seen {
     }
 
     pub(crate) fn process(pid: u32) -> Result<Self, String> {
-        Self::inspect(&[&pid.to_string()])
+        // Proofs are what is tried here, on machines that may have much else to do.
+        Self::inspect(&[&pid.to_string(), "--pause-budget", "30s"])
     }
 
     fn read(report: &Value) -> Self {
