@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use gorphan_model::{
     Elision, Format, Frame, GoroutineId, Identities, Identity, Labels, Problem, ProfileKind,
     Sample, Snapshot, Stack, State, Status, WaitReason, Waits,
@@ -60,7 +62,7 @@ struct Builder<'a> {
     frozen: &'a Frozen,
     unwinder: Unwinder<'a>,
     threads: HashMap<u64, Thread>,
-    samples: HashMap<Key, usize>,
+    samples: HashMap<Key, usize, RandomState>,
     labels: HashMap<u64, Vec<Label>>,
     names: HashMap<&'a str, Arc<str>>,
     frames: HashMap<Call<'a>, Frame>,
@@ -87,7 +89,7 @@ pub(crate) fn build(
         frozen,
         unwinder: Unwinder::new(runtime.code(&work)?, frozen.bias.0, runtime.minor),
         threads: threads.map(|thread| (thread.tid, *thread)).collect(),
-        samples: HashMap::new(),
+        samples: HashMap::default(),
         labels: HashMap::new(),
         names: HashMap::new(),
         frames: HashMap::new(),

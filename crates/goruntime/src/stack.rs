@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
+use foldhash::fast::RandomState;
+
 use crate::Address;
 use crate::goroutine::Start;
 use crate::image::pclntab::{Call, Code, TOP_FRAME, WRITES_SP};
@@ -51,7 +53,7 @@ pub(crate) struct Unwinder<'a> {
     bias: u64,
     minor: u32,
     wrapper: Option<u8>,
-    sites: HashMap<u64, Option<Site>>,
+    sites: HashMap<u64, Option<Site>, RandomState>,
     calls: HashMap<u64, Rc<[Call<'a>]>>,
 }
 
@@ -64,7 +66,7 @@ impl<'a> Unwinder<'a> {
             bias,
             minor,
             wrapper: switch.and_then(|function| function.id.checked_add(1)),
-            sites: HashMap::new(),
+            sites: HashMap::default(),
             calls: HashMap::new(),
         }
     }

@@ -7,6 +7,8 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
+
 use gorphan_model::GoroutineId;
 use gorphan_model::proof::{Blame, Waiting, Why};
 
@@ -37,6 +39,13 @@ pub(crate) struct Blames<'a, H> {
     nearest: Vec<AtomicU64>,
 }
 
+/// Objects that were met from one goroutine, and in which order; kept for the next to spare allocations.
+#[derive(Default)]
+struct Seen {
+    seen: HashSet<Object, RandomState>,
+    order: Vec<(Object, u32)>,
+}
+
 /// One that is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Nearest {
@@ -64,18 +73,19 @@ impl<'a, H: Heap> Blames<'a, H> {
                 blames.note(*address, of, ON_STACK);
             }
         }
-        work::each(threads, stuck.len(), |(), number| {
+        work::each(threads, stuck.len(), |seen: &mut Seen, number| {
             if let Some(which) = stuck.get(number) {
-                blames.look_around(marks, *which);
+                blames.look_around(marks, *which, seen);
             }
         });
         blames
     }
 
     /// Goes from a goroutine to the objects near it.
-    fn look_around(&self, marks: &Marks, which: Which) {
-        let mut seen: HashSet<Object> = HashSet::new();
-        let mut order: Vec<(Object, u32)> = Vec::new();
+    fn look_around(&self, marks: &Marks, which: Which, seen: &mut Seen) {
+        let Seen { seen, order } = seen;
+        seen.clear();
+        order.clear();
         let mut meet = |to: u64, distance: u32, order: &mut Vec<(Object, u32)>| {
             let Some(object) = self.heap.object(to).filter(|object| !marks.has(*object)) else {
                 return;
@@ -99,13 +109,13 @@ impl<'a, H: Heap> Blames<'a, H> {
         // What cannot be read of leaks is told where it is added up.
         let _ = self
             .heap
-            .scan_goroutine(which, &mut |pointer| meet(pointer.to, ON_STACK, &mut order));
+            .scan_goroutine(which, &mut |pointer| meet(pointer.to, ON_STACK, order));
         let mut next = 0;
         while let Some((object, distance)) = order.get(next).copied() {
             next += 1;
-            let _ = self.heap.scan(object, &mut |pointer| {
-                meet(pointer.to, distance, &mut order)
-            });
+            let _ = self
+                .heap
+                .scan(object, &mut |pointer| meet(pointer.to, distance, order));
         }
     }
 

@@ -203,14 +203,14 @@ pub(crate) fn mark_without(heap: &impl Heap, without: Option<Which>, threads: us
         }
     };
     let visit = |to: u64, queue: &mut Queue<'_>| {
-        let Some(object) = heap.object(to) else {
+        let Some((object, has_pointers)) = heap.reached(to) else {
             return;
         };
         if !objects.add(object.0) {
             return;
         }
         watch.of_object(object).for_each(|which| wake(which, queue));
-        if !heap.is_plain(object) {
+        if has_pointers {
             queue.push(object);
         }
     };

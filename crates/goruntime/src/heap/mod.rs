@@ -123,6 +123,12 @@ pub(crate) trait Heap: Sync {
     /// The object an address points into: as [`Heap::locate`], quicker.
     fn object(&self, address: u64) -> Option<Object>;
 
+    /// As [`Heap::object`], and whether it has pointers.
+    fn reached(&self, address: u64) -> Option<(Object, bool)> {
+        let object = self.object(address)?;
+        Some((object, !self.is_plain(object)))
+    }
+
     /// The addresses of an object.
     fn extent(&self, object: Object) -> Range<u64>;
 

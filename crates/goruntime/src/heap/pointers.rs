@@ -4,19 +4,19 @@
 //! (`mbitmap_allocheaders.go` there): one bit for each word at the end of a span of objects of up to 512 bytes, the type in front
 //! of larger ones, and in the span for those that are alone in it.
 
+use std::ops::RangeInclusive;
+
 use super::Object;
 use super::arenas::Arenas;
 use super::masks::{Mask, Masks};
 use super::modules::Modules;
-use super::spans::{Span, Spans};
+use super::spans::{MAX_INLINE_BYTES, Span, Spans};
 use super::types::Types;
 use super::view::View;
 use crate::image::GoVersion;
 use crate::memory::word_at;
 use crate::{Address, Error, Frozen, Runtime, Unreadable};
 
-/// Bytes of the largest objects with bits at the end of their span: `minSizeForMallocHeader` in `runtime/mbitmap.go`.
-const MAX_INLINE_BYTES: u64 = 512;
 /// Bytes of the smallest objects with mark bits there as well: `gcUsesSpanInlineMarkBits` in `runtime/mgcmark_greenteagc.go`.
 const MIN_MARKED_BYTES: u64 = 16;
 /// Bytes of those mark bits: `spanInlineMarkBits` in the same file.
@@ -57,6 +57,8 @@ pub(crate) struct Objects<'a> {
     has_marks: bool,
     /// Bytes of the slots that sudogs lie in.
     sudog_slot_bytes: u64,
+    /// Bytes of the smallest and the largest slot that a goroutine lies in.
+    goroutine_slot_bytes: RangeInclusive<u64>,
     /// One bit for each object, set for those that are a `runtime.g`.
     goroutines: Vec<u64>,
 }
@@ -76,11 +78,16 @@ impl<'a> Objects<'a> {
         let types = Types::new(view.clone(), modules.clone(), &heap.types);
         let mut spans = Spans::read(runtime, frozen)?;
         let mut goroutines = vec![0; (spans.objects() as usize).div_ceil(64)];
+        let (mut low, mut high) = (u64::MAX, 0);
         for address in &frozen.goroutines {
-            let object = spans.object(address.0);
-            if let Some(word) = object.and_then(|one| goroutines.get_mut(one.0 as usize / 64)) {
-                *word |= 1 << (object.map_or(0, |one| one.0) % 64);
+            let Some(object) = spans.object(address.0) else {
+                continue;
+            };
+            if let Some(word) = goroutines.get_mut(object.0 as usize / 64) {
+                *word |= 1 << (object.0 % 64);
             }
+            let slot_bytes = spans.place(object).map_or(0, |(place, _)| place.slot_bytes);
+            (low, high) = (low.min(slot_bytes), high.max(slot_bytes));
         }
         let variable = runtime.variables.heap.ok_or_else(missing)?;
         let variable = variable.wrapping_add(frozen.bias.0);
@@ -93,9 +100,16 @@ impl<'a> Objects<'a> {
             minor: runtime.minor,
             has_marks: has_marks(runtime.image().go_version(), runtime.minor),
             sudog_slot_bytes: u64::from(heap.waiting.sudog_bytes).next_multiple_of(16),
+            goroutine_slot_bytes: low..=high,
             goroutines,
             spans,
         })
+    }
+
+    /// The word at an address: as [`View::word`], which is slower for the many that lie in objects.
+    #[inline]
+    pub(crate) fn word(&self, address: u64) -> Option<u64> {
+        self.spans.word(address).or_else(|| self.view.word(address))
     }
 
     /// Gives the offset and the value of every word of an object that may be a pointer, null ones left out. Nothing for plain
@@ -109,6 +123,16 @@ impl<'a> Objects<'a> {
         object: Object,
         visit: &mut impl FnMut(u64, u64),
     ) -> Result<(), Unreadable> {
+        if let Some((place, slot)) = self.spans.place(object)
+            && place.is_small
+            && self.arenas.is_none()
+            && place.slot_bytes != self.sudog_slot_bytes
+            && !self.goroutine_slot_bytes.contains(&place.slot_bytes)
+            && let Some(words) = Words::of(place.contents, place.slot_bytes, slot)
+        {
+            self.scan_inline(place.contents, place.slot_bytes, slot, &words, visit);
+            return Ok(());
+        }
         if self.special(object).is_some() {
             return Ok(());
         }
@@ -128,7 +152,7 @@ impl<'a> Objects<'a> {
         let Some((span, slot)) = self.spans.slot(object).filter(|(span, _)| !span.is_plain) else {
             return Ok(());
         };
-        let words = Words::of(span, slot).ok_or_else(|| {
+        let words = Words::of_span(span, slot).ok_or_else(|| {
             let extent = self.spans.extent(object);
             Unreadable {
                 address: Address(extent.start),
@@ -138,7 +162,8 @@ impl<'a> Objects<'a> {
         if let Some(arenas) = &self.arenas {
             arenas.scan(span, slot, &words, visit);
         } else if span.slot_bytes <= MAX_INLINE_BYTES && !span.is_user_arena {
-            self.scan_inline(span, slot, &words, visit);
+            let contents = span.contents.unwrap_or_default();
+            self.scan_inline(contents, span.slot_bytes, slot, &words, visit);
         } else {
             let (of, skip) = header(span, &words);
             let room = span.slot_bytes - skip;
@@ -150,24 +175,26 @@ impl<'a> Objects<'a> {
         Ok(())
     }
 
+    #[inline]
     fn scan_inline(
         &self,
-        span: &Span<'_>,
+        contents: &[u8],
+        slot_bytes: u64,
         slot: u32,
         words: &Words<'_>,
         visit: &mut impl FnMut(u64, u64),
     ) {
-        let bytes = span.pages.end - span.pages.start;
-        let has_marks = self.has_marks && span.slot_bytes >= MIN_MARKED_BYTES;
-        let end = bytes - if has_marks { MARK_BYTES } else { 0 };
+        let bytes = contents.len() as u64;
+        let has_marks = self.has_marks && slot_bytes >= MIN_MARKED_BYTES;
+        let end = bytes.saturating_sub(if has_marks { MARK_BYTES } else { 0 });
         let bits = end.checked_sub(bytes / 64).and_then(|start| {
-            let first = start + u64::from(slot) * span.slot_bytes / 64 / 8 * 8;
-            let shift = u64::from(slot) * span.slot_bytes / 8 % 64;
-            let low = word_at(span.contents?, first)? >> shift;
-            let count = span.slot_bytes / 8;
+            let first = start + u64::from(slot) * slot_bytes / 64 / 8 * 8;
+            let shift = u64::from(slot) * slot_bytes / 8 % 64;
+            let low = word_at(contents, first)? >> shift;
+            let count = slot_bytes / 8;
             let over = shift + count > 64;
             let high = if over {
-                word_at(span.contents?, first + 8)? << (64 - shift)
+                word_at(contents, first + 8)? << (64 - shift)
             } else {
                 0
             };
@@ -222,7 +249,7 @@ impl<'a> Objects<'a> {
             && !span.is_plain
             && !span.is_user_arena
             && span.slot_bytes > MAX_INLINE_BYTES;
-        let words = Words::of(span, slot).filter(|_| is_told)?;
+        let words = Words::of_span(span, slot).filter(|_| is_told)?;
         let (of, skip) = header(span, &words);
         let one = self.types.get(of)?;
         let is_possible = one.size > 0 && one.size <= span.slot_bytes && one.pointer_bytes > 0;
@@ -273,13 +300,17 @@ fn header(span: &Span<'_>, words: &Words<'_>) -> (u64, u64) {
 pub(super) struct Words<'a>(&'a [u8]);
 
 impl<'a> Words<'a> {
-    /// `None` if they were not copied.
+    /// Those of a slot; `None` if they were not copied.
     #[inline]
-    fn of(span: &Span<'a>, slot: u32) -> Option<Self> {
-        let start = usize::try_from(u64::from(slot) * span.slot_bytes).ok()?;
-        let length = usize::try_from(span.slot_bytes).ok()?;
-        let bytes = span.contents?.get(start..start.checked_add(length)?)?;
+    fn of(contents: &'a [u8], slot_bytes: u64, slot: u32) -> Option<Self> {
+        let start = usize::try_from(u64::from(slot) * slot_bytes).ok()?;
+        let length = usize::try_from(slot_bytes).ok()?;
+        let bytes = contents.get(start..start.checked_add(length)?)?;
         Some(Self(bytes))
+    }
+
+    fn of_span(span: &Span<'a>, slot: u32) -> Option<Self> {
+        Self::of(span.contents?, span.slot_bytes, slot)
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use gorphan_model::proof::{Awaited, Blame, Retained, Step, Unreachable, Why};
 use gorphan_model::{GoroutineId, Problem, Proof, Snapshot, group};
 
@@ -40,7 +42,7 @@ pub(crate) struct Proven<'a, H> {
     /// Why goroutines are not decided, by the number of their outcome.
     reasons: Vec<String>,
     /// The goroutine of each `runtime.g`.
-    by_g: HashMap<u64, Which>,
+    by_g: HashMap<u64, Which, RandomState>,
 }
 
 impl<'a, H: Heap> Proven<'a, H> {

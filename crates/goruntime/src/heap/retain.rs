@@ -117,10 +117,10 @@ fn reach(
 ) {
     let step = |task: Task, queue: &mut Queue<'_>| {
         let mut visit = |to: u64| {
-            let Some(object) = heap.object(to) else {
+            let Some((object, has_pointers)) = heap.reached(to) else {
                 return;
             };
-            if is_new(task, object) && !heap.is_plain(object) {
+            if is_new(task, object) && has_pointers {
                 queue.push(object);
             }
         };

@@ -16,6 +16,8 @@ const ADDRESS_END: u64 = 1 << 47;
 const MAX_SPANS: u64 = 1 << 27;
 /// Bytes of the list that are copied as one piece.
 const LIST_CHUNK_BYTES: u64 = 1 << 20;
+/// Bytes of the largest objects with bits at the end of their span: `minSizeForMallocHeader` in `runtime/mbitmap.go`.
+pub(super) const MAX_INLINE_BYTES: u64 = 512;
 /// `mSpanInUse` in `runtime/mheap.go`: a span of objects.
 const IN_USE: u8 = 1;
 /// Objects of one entry of the table from numbers to spans.
@@ -72,8 +74,8 @@ impl Span<'_> {
 #[derive(Debug)]
 pub(crate) struct Spans<'a> {
     all: Vec<Span<'a>>,
-    /// What is needed to find an object, close together.
-    places: Vec<Place>,
+    /// What is needed to find objects and to go through small ones, close together.
+    places: Vec<Place<'a>>,
     pages: Pages,
     /// For every [`BLOCK_OBJECTS`] objects the span of the first of them.
     blocks: Vec<u32>,
@@ -81,18 +83,24 @@ pub(crate) struct Spans<'a> {
     doubts: Vec<String>,
 }
 
-/// As in [`Span`].
+/// As in [`Span`]: what marking needs of it, in one line of a cache.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place<'a> {
     start: u64,
-    slot_bytes: u64,
+    pub(super) slot_bytes: u64,
     /// 2^32 / `slot_bytes`, rounded up; 0 where multiplying would not give the slot exactly.
     inverse: u32,
     slots: u32,
     first: u32,
+    is_plain: bool,
+    /// Whether its objects can have their bits at the end of the span.
+    pub(super) is_small: bool,
+    /// Empty if they were not copied.
+    pub(super) contents: &'a [u8],
 }
 
-impl Place {
+impl Place<'_> {
+    #[inline]
     fn slot(&self, address: u64) -> Option<u32> {
         let offset = address.checked_sub(self.start)?;
         let slot = if self.inverse == 0 {
@@ -182,9 +190,32 @@ impl<'a> Spans<'a> {
     }
 
     /// The object an address points into, whether its slot is taken or not.
+    #[inline]
     pub(crate) fn object(&self, address: u64) -> Option<Object> {
         let place = self.places.get(self.pages.find(address)? as usize)?;
         place.slot(address).map(|slot| Object(place.first + slot))
+    }
+
+    /// As [`Spans::object`], and whether it has pointers.
+    #[inline]
+    pub(crate) fn reached(&self, address: u64) -> Option<(Object, bool)> {
+        let place = self.places.get(self.pages.find(address)? as usize)?;
+        let object = Object(place.first + place.slot(address)?);
+        Some((object, !place.is_plain))
+    }
+
+    /// The word at an address in a span with pointers.
+    #[inline]
+    pub(super) fn word(&self, address: u64) -> Option<u64> {
+        let place = self.places.get(self.pages.find(address)? as usize)?;
+        word_at(place.contents, address.checked_sub(place.start)?)
+    }
+
+    /// As [`Spans::slot`], with less of the span.
+    #[inline]
+    pub(super) fn place(&self, object: Object) -> Option<(&Place<'a>, u32)> {
+        let place = self.places.get(self.index(object)?)?;
+        Some((place, object.0.checked_sub(place.first)?))
     }
 
     /// As [`Spans::object`], but not for free slots: for words of which it is only guessed that they are pointers.
@@ -214,6 +245,8 @@ impl<'a> Spans<'a> {
         }
         let low = *self.blocks.get(block)? as usize;
         let high = match self.blocks.get(block + 1) {
+            // Mostly a span is longer than a block.
+            Some(span) if *span as usize == low => return Some(low),
             Some(span) => *span as usize + 1,
             None => self.places.len(),
         };
@@ -235,7 +268,7 @@ impl<'a> Spans<'a> {
 
     /// Whether an object has no pointers.
     pub(crate) fn is_plain(&self, object: Object) -> bool {
-        self.slot(object).is_none_or(|(span, _)| span.is_plain)
+        self.place(object).is_none_or(|(place, _)| place.is_plain)
     }
 
     /// The copied bytes of an object's slot. `None` for plain ones.
@@ -247,7 +280,7 @@ impl<'a> Spans<'a> {
     }
 }
 
-fn place(span: &Span<'_>) -> Place {
+fn place<'a>(span: &Span<'a>) -> Place<'a> {
     let bytes = span.pages.end - span.pages.start;
     let is_exact = bytes.saturating_mul(span.slot_bytes) < 1 << 32;
     let inverse = (1_u64 << 32).div_ceil(span.slot_bytes);
@@ -257,6 +290,9 @@ fn place(span: &Span<'_>) -> Place {
         inverse: u32::try_from(inverse).map_or(0, |inverse| if is_exact { inverse } else { 0 }),
         slots: span.slots,
         first: span.first,
+        is_plain: span.is_plain,
+        is_small: span.slot_bytes <= MAX_INLINE_BYTES && !span.is_user_arena,
+        contents: span.contents.unwrap_or_default(),
     }
 }
 

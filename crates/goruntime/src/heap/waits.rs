@@ -170,7 +170,7 @@ impl<'w, 'a> Waits<'w, 'a> {
     fn word(&self, base: u64, offset: u32) -> Result<u64, String> {
         let at = base.wrapping_add(offset.into());
         let unread = || format!("what it waits for cannot be read at 0x{at:x}");
-        self.objects.view.word(at).ok_or_else(unread)
+        self.objects.word(at).ok_or_else(unread)
     }
 
     fn of_g(&self, waiting: &Waiting<'_>, offset: u32) -> Result<u64, String> {
@@ -371,7 +371,7 @@ impl<'w, 'a> Waits<'w, 'a> {
             let is_coroutine = object.is_some_and(|object| {
                 self.objects.special(object).is_none()
                     && self.objects.spans.extent(object).start == pointer.to
-                    && self.objects.view.word(pointer.to) == Some(g)
+                    && self.objects.word(pointer.to) == Some(g)
             });
             if is_coroutine && !found.contains(&pointer.to) {
                 found.push(pointer.to);

@@ -34,12 +34,22 @@ pub(crate) struct World<'a> {
     threads: HashMap<u64, Thread>,
     roots: Roots,
     subjects: Vec<Subject>,
+    /// Of each subject what its scan begins with: looking it up takes longer than the scan.
+    copied: Vec<Copied<'a>>,
     /// Where stacks lie, sorted.
     stacks: Vec<(Range<u64>, Which)>,
     /// Variables by address, with their sizes.
     variables: OnceLock<Vec<(u64, u64, String)>>,
     /// How many wait for the same address.
     waiters: OnceLock<HashMap<u64, u64>>,
+}
+
+/// As in [`Known`], without what the [`Subject`] has.
+#[derive(Debug)]
+struct Copied<'f> {
+    bytes: &'f [u8],
+    plan: Plan,
+    stack: &'f [u8],
 }
 
 /// A goroutine as it was copied.
@@ -72,6 +82,7 @@ impl<'a> World<'a> {
             threads,
             roots,
             subjects: Vec::new(),
+            copied: Vec::new(),
             stacks: Vec::new(),
             variables: OnceLock::new(),
             waiters: OnceLock::new(),
@@ -94,7 +105,7 @@ impl<'a> World<'a> {
         for g in all.iter().step_by(step) {
             if let Some(known) = self.known(g.0) {
                 // What is missing is found so when it is needed.
-                let _ = self.scan_stack(&known, &mut |_| {});
+                let _ = self.scan_stack(known.bytes, &known.plan, &known.stack, &mut |_| {});
             }
         }
         self.sites.settle();
@@ -102,6 +113,7 @@ impl<'a> World<'a> {
 
     fn find_goroutines(&mut self) {
         let mut subjects = Vec::with_capacity(self.frozen.goroutines.len());
+        let mut copied = Vec::with_capacity(self.frozen.goroutines.len());
         let mut unknown = 0_u64;
         let mut waits = Waits::new(
             self.runtime,
@@ -131,6 +143,11 @@ impl<'a> World<'a> {
                 wait,
                 stack: known.stack.whole.clone(),
             });
+            copied.push(Copied {
+                bytes: known.bytes,
+                plan: known.plan,
+                stack: known.stack.bytes,
+            });
         }
         drop(waits);
         if unknown > 0 {
@@ -142,6 +159,7 @@ impl<'a> World<'a> {
         self.stacks = stacks.filter(|(stack, _)| !stack.is_empty()).collect();
         self.stacks.sort_unstable_by_key(|(stack, _)| stack.start);
         self.subjects = subjects;
+        self.copied = copied;
     }
 
     /// A goroutine with its stack; bytes that were not copied are missing there.
@@ -184,11 +202,13 @@ impl<'a> World<'a> {
     /// What the stack holds, deferred calls included.
     fn scan_stack(
         &self,
-        known: &Known<'_>,
+        bytes: &[u8],
+        plan: &Plan,
+        stack: &Stack<'_>,
         visit: &mut impl FnMut(Pointer),
     ) -> Result<(), Unreadable> {
-        let range = known.plan.range(known.one.stack_high);
-        if known.stack.bytes.is_empty() && !range.is_empty() {
+        let range = plan.range(stack.whole.end);
+        if stack.bytes.is_empty() && !range.is_empty() {
             return Err(Unreadable {
                 address: Address(range.start),
                 length: range.end - range.start,
@@ -201,12 +221,12 @@ impl<'a> World<'a> {
                 visit(pointer);
             }
         };
-        let mut scanner = Scanner::new(&self.sites, &known.stack);
-        self.scan_saved(known, &mut scanner, &mut sure)?;
-        match known.plan {
+        let mut scanner = Scanner::new(&self.sites, stack);
+        self.scan_saved(bytes, stack, &mut scanner, &mut sure)?;
+        match plan {
             Plan::Nothing => {}
-            Plan::Frames(start) => scanner.frames(start, &mut sure)?,
-            Plan::Words(from) => scanner.words(from, &mut sure),
+            Plan::Frames(start) => scanner.frames(*start, &mut sure)?,
+            Plan::Words(from) => scanner.words(*from, &mut sure),
         }
         scanner.finish(&mut sure)
     }
@@ -214,12 +234,13 @@ impl<'a> World<'a> {
     /// What a goroutine's `g` saved for later: the closure it goes on in, and deferred calls.
     fn scan_saved(
         &self,
-        known: &Known<'_>,
+        bytes: &[u8],
+        stack: &Stack<'_>,
         scanner: &mut Scanner<'_, '_>,
         visit: &mut impl FnMut(Pointer),
     ) -> Result<(), Unreadable> {
         let layout = &self.layout.g;
-        let field = |offset: u32| word_at(known.bytes, offset.into()).unwrap_or_default();
+        let field = |offset: u32| word_at(bytes, offset.into()).unwrap_or_default();
         let at = Spot::Deferred;
         let to = field(layout.context);
         scanner.found(Pointer { at, to }, visit);
@@ -231,7 +252,7 @@ impl<'a> World<'a> {
             scanner.found(Pointer { at, to: record }, visit);
             let word = |offset: u32| {
                 let at = record.wrapping_add(offset.into());
-                let word = known.stack.word(at).or_else(|| self.objects.view.word(at));
+                let word = stack.word(at).or_else(|| self.objects.word(at));
                 word.ok_or(Unreadable {
                     address: Address(at),
                     length: 8,
@@ -281,7 +302,7 @@ impl<'a> World<'a> {
 
     fn channel(&self, address: u64) -> Option<(String, (u64, u64))> {
         let layout = &self.runtime.layout.heap.as_ref()?.channel;
-        let field = |offset: u32| self.objects.view.word(address.checked_add(offset.into())?);
+        let field = |offset: u32| self.objects.word(address.checked_add(offset.into())?);
         let (count, capacity) = (field(layout.count)?, field(layout.capacity)?);
         let element = field(layout.element)?;
         let name = self.objects.types.name(element);
@@ -311,6 +332,10 @@ impl Heap for World<'_> {
 
     fn object(&self, address: u64) -> Option<Object> {
         self.objects.spans.object(address)
+    }
+
+    fn reached(&self, address: u64) -> Option<(Object, bool)> {
+        self.objects.spans.reached(address)
     }
 
     fn extent(&self, object: Object) -> Range<u64> {
@@ -358,21 +383,24 @@ impl Heap for World<'_> {
         let Some(subject) = self.subjects.get(which.0 as usize) else {
             return Ok(());
         };
-        let g = Unreadable {
-            address: Address(subject.g),
-            length: self.runtime.layout.g.bytes.into(),
+        let Some(copied) = self.copied.get(which.0 as usize) else {
+            return Ok(());
         };
-        let known = self.known(subject.g).ok_or(g)?;
+        let stack = Stack {
+            whole: subject.stack.clone(),
+            bytes: copied.stack,
+            at: copied.plan.range(subject.stack.end).start,
+            bias: self.frozen.bias.0,
+        };
         if let Some(object) = self.object(subject.g) {
-            let own = known.stack.whole.clone();
             self.objects.scan_any(object, &mut |_, to| {
                 let at = Spot::Runtime("its own description");
-                if !own.contains(&to) {
+                if !subject.stack.contains(&to) {
                     visit(Pointer { at, to });
                 }
             })?;
         }
-        self.scan_stack(&known, visit)
+        self.scan_stack(copied.bytes, &copied.plan, &stack, visit)
     }
 
     fn doubts(&self) -> Vec<String> {

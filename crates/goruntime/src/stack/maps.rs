@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::ops::{Deref, Range};
 use std::sync::{Arc, RwLock};
 
+use foldhash::fast::RandomState;
+
 use crate::image::pclntab::{
     ARGUMENT_MAPS, Code, Function, LOCAL_MAPS, STACK_OBJECTS, TOP_FRAME, WRITES_SP, Work,
 };
@@ -71,7 +73,7 @@ pub(crate) struct Sites<'a> {
     rodata: Option<u64>,
     pub(crate) work: Work,
     /// Worked out while one thread had it alone; read without locks.
-    known: HashMap<u64, Site>,
+    known: HashMap<u64, Site, RandomState>,
     more: RwLock<HashMap<u64, Arc<Site>>>,
 }
 
@@ -107,7 +109,7 @@ impl<'a> Sites<'a> {
             runtime,
             rodata,
             work,
-            known: HashMap::new(),
+            known: HashMap::default(),
             more: RwLock::default(),
         })
     }
