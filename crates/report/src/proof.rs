@@ -13,6 +13,9 @@ const MAX_STEPS: usize = 12;
 /// Go types of what is retained.
 const MAX_TYPES: usize = 5;
 
+/// What stands for objects whose type is not known.
+const UNKNOWN: &str = "(unknown)";
+
 /// One thing to tell: its name, and lines of text.
 pub(crate) struct Fact {
     pub(crate) name: &'static str,
@@ -43,7 +46,7 @@ pub(crate) fn facts(evidence: &Evidence, all: u64) -> Vec<Fact> {
         }
         Proof::Reachable(way) => {
             let through = if way.is_empty() { "" } else { ", through" };
-            let mut lines = vec![format!("{} can still be woken{through}", of(*count, all))];
+            let mut lines = vec![format!("{} may still be woken{through}", of(*count, all))];
             let steps = way.iter().enumerate().map(|(depth, step)| {
                 let arrow = if depth == 0 { "" } else { "-> " };
                 format!("{arrow}{step}")
@@ -130,7 +133,7 @@ pub(crate) fn sentence(count: u64, proof: &Proof) -> String {
             } else {
                 format!(", held by {by}")
             };
-            format!("{goroutines} can still be woken{by}")
+            format!("{goroutines} may still be woken{by}")
         }
         Proof::Inconclusive(why) => {
             format!("not decided whether {goroutines} can be woken: {why}")
@@ -149,6 +152,9 @@ pub(crate) fn retained(retained: &Retained) -> Vec<String> {
             bytes(heap)
         ),
     }];
+    if retained.types.iter().all(|(name, ..)| name == UNKNOWN) {
+        return lines;
+    }
     for (name, objects, size) in retained.types.iter().take(MAX_TYPES) {
         lines.push(format!("{} in {objects} × {name}", bytes(*size)));
     }
@@ -170,19 +176,43 @@ pub(crate) fn leaked_bytes(retention: &Retention) -> u64 {
 
 /// What was proven of the whole program, in one line; `None` where nothing was tried.
 pub(crate) fn summary(snapshot: &Snapshot) -> Option<String> {
-    let outcomes = outcomes(snapshot);
-    let words = outcomes.iter().map(|one| match &*one.proof {
-        Proof::Unreachable(_) => format!("{} can never be woken", one.count),
-        Proof::Reachable(_) => format!("{} can", one.count),
-        Proof::Inconclusive(_) => format!("{} not decided", one.count),
-    });
-    let words: Vec<String> = words.collect();
-    (!words.is_empty()).then(|| {
-        format!(
-            "of those that wait for another goroutine, {}",
-            words.join(", ")
-        )
-    })
+    let (mut never, mut may, mut unknown) = (0_u64, 0_u64, 0_u64);
+    for one in outcomes(snapshot) {
+        let slot = match &*one.proof {
+            Proof::Unreachable(_) => &mut never,
+            Proof::Reachable(_) => &mut may,
+            Proof::Inconclusive(_) => &mut unknown,
+        };
+        *slot = one.count;
+    }
+    let all = never.saturating_add(may).saturating_add(unknown);
+    let (first, rest) = match (never, may, unknown) {
+        (0, 0, 0) => return None,
+        (0, 1, 0) => {
+            return Some("the one that waits for another goroutine may still be woken".to_owned());
+        }
+        (0, all, 0) => {
+            return Some(format!(
+                "all {all} that wait for another goroutine may still be woken"
+            ));
+        }
+        (0, 0, unknown) => (format!("{unknown} are not decided"), Vec::new()),
+        (0, may, unknown) => (
+            format!("{may} may still be woken"),
+            vec![(unknown, "are not decided")],
+        ),
+        (never, may, unknown) => (
+            format!("{never} can never be woken"),
+            vec![(may, "may"), (unknown, "are not decided")],
+        ),
+    };
+    let rest = rest.into_iter().filter(|(count, _)| *count > 0);
+    let rest: String = rest
+        .map(|(count, words)| format!(", {count} {words}"))
+        .collect();
+    Some(format!(
+        "of {all} that wait for another goroutine {first}{rest}"
+    ))
 }
 
 /// What leaks hold in all, and what several sites hold together.

@@ -100,7 +100,10 @@ impl Page<'_> {
             Some(Proof::Unreachable(_)) => {
                 (RED, "leak: nothing that runs can ever wake it".to_owned())
             }
-            Some(Proof::Reachable(_)) => (GREEN, "it can still be woken".to_owned()),
+            Some(Proof::Reachable(_)) => (
+                GREEN,
+                "it may still be woken: something that runs reaches what it waits for".to_owned(),
+            ),
             Some(Proof::Inconclusive(reason)) => (YELLOW, format!("not decided: {reason}")),
             None => (PLAIN, NO_WAIT.to_owned()),
         };
