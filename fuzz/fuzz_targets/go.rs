@@ -2,10 +2,14 @@
 #![no_main]
 
 use gorphan_lint::syntax::verify::verify_source;
-use gorphan_lint::syntax::{Interner, Names};
+use gorphan_lint::syntax::{Bodies, Interner, Names, parse, transient::waits};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let names = Names::new();
-    let outcome = verify_source(data, &mut Interner::new(&names));
-    assert_eq!(outcome, Ok(()));
+    let mut interner = Interner::new(&names);
+    assert_eq!(verify_source(data, &mut interner), Ok(()));
+    let file = parse(data.to_vec(), &mut interner, Bodies::Parse);
+    for line in 0..file.lines().count().min(64) {
+        let _ = waits(&file, &names, line);
+    }
 });

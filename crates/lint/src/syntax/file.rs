@@ -87,6 +87,11 @@ impl File {
         &self.source
     }
 
+    /// The source back, without the tree.
+    pub fn into_source(self) -> Vec<u8> {
+        self.source
+    }
+
     /// The bytes of a span; none where it does not lie in the file.
     pub fn bytes(&self, span: Span) -> &[u8] {
         self.source

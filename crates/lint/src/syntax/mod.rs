@@ -32,6 +32,7 @@ mod parser;
 mod scanner;
 mod span;
 mod token;
+pub mod transient;
 pub mod verify;
 
 pub use comment::{Comment, CommentKind, Directive};

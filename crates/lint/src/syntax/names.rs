@@ -138,8 +138,28 @@ type Chunk = Box<[OnceLock<Box<str>>]>;
 
 #[derive(Default)]
 struct Table {
-    numbers: HashTable<(u64, Name)>,
+    /// Names of up to sixteen bytes by their bytes: most, and found without a look at their text elsewhere.
+    short: HashTable<(Words, Name)>,
+    /// The others by hash.
+    long: HashTable<(u64, Name)>,
     count: u32,
+}
+
+/// The bytes of a name of up to sixteen, with zeros behind. No name contains NUL, so that they tell its length too.
+type Words = (u64, u64);
+
+/// The words of the bytes between two offsets, if they are few enough.
+#[inline]
+fn words_of(source: &[u8], start: usize, end: usize) -> Option<Words> {
+    let length = end.saturating_sub(start);
+    match length {
+        0..=8 => Some((first_bytes(load(source, start), length), 0)),
+        9..=16 => {
+            let rest = first_bytes(load(source, start + 8), length - 8);
+            Some((load(source, start), rest))
+        }
+        _ => None,
+    }
 }
 
 impl fmt::Debug for Names {
@@ -183,39 +203,72 @@ impl Names {
 
     /// The number of a name, given one where it is new. Takes a lock: the parser goes through an [`Interner`].
     pub fn intern(&self, text: &str) -> Name {
-        let hash = self.hash(text.as_bytes());
         let mut table = self.table();
-        let same = |entry: &(u64, Name)| entry.0 == hash && self.text(entry.1) == text;
-        if let Some((_, name)) = table.numbers.find(hash, same) {
-            return *name;
+        let (bytes, name) = (text.as_bytes(), Name::at(table.count));
+        // Text with a NUL is no name; as a long one it cannot be taken for another.
+        if let (Some(words), false) = (words_of(bytes, 0, bytes.len()), text.contains('\0')) {
+            let hash = self.hash_words(words);
+            if let Some((_, name)) = table.short.find(hash, |entry| entry.0 == words) {
+                return *name;
+            }
+            if !self.store(&table, text) {
+                return Name::OVERFLOW;
+            }
+            let rehash = |entry: &(Words, Name)| self.hash_words(entry.0);
+            table.short.insert_unique(hash, (words, name), rehash);
+        } else {
+            let hash = self.hash(bytes);
+            let same = |entry: &(u64, Name)| entry.0 == hash && self.text(entry.1) == text;
+            if let Some((_, name)) = table.long.find(hash, same) {
+                return *name;
+            }
+            if !self.store(&table, text) {
+                return Name::OVERFLOW;
+            }
+            table
+                .long
+                .insert_unique(hash, (hash, name), |entry| entry.0);
         }
-        let name = Name::at(table.count);
-        let (chunk, slot) = place(table.count);
-        let slots = self.chunks.get(chunk).map(|chunk| {
-            chunk.get_or_init(|| {
-                (0..chunk_length(slot, table.count))
-                    .map(|_| OnceLock::new())
-                    .collect()
-            })
-        });
-        let slot = slots.and_then(|slots| slots.get(slot));
-        let (Some(slot), true) = (slot, table.count < MAX_NAMES) else {
-            return Name::OVERFLOW;
-        };
-        slot.get_or_init(|| text.into());
         table.count += 1;
-        table
-            .numbers
-            .insert_unique(hash, (hash, name), |entry| entry.0);
         name
+    }
+
+    /// Puts the text of the next name in its place, if there is room.
+    fn store(&self, table: &Table, text: &str) -> bool {
+        if table.count >= MAX_NAMES {
+            return false;
+        }
+        let (chunk, slot) = place(table.count);
+        let Some(chunk) = self.chunks.get(chunk) else {
+            return false;
+        };
+        let length = chunk_length(slot, table.count);
+        let slots = chunk.get_or_init(|| (0..length).map(|_| OnceLock::new()).collect());
+        slots
+            .get(slot)
+            .is_some_and(|slot| slot.set(text.into()).is_ok())
     }
 
     /// The number of a name, if any file had it.
     pub fn find(&self, text: &str) -> Option<Name> {
-        let hash = self.hash(text.as_bytes());
+        let bytes = text.as_bytes();
         let table = self.table();
+        if let (Some(words), false) = (words_of(bytes, 0, bytes.len()), text.contains('\0')) {
+            let found = table
+                .short
+                .find(self.hash_words(words), |entry| entry.0 == words);
+            return found.map(|entry| entry.1);
+        }
+        let hash = self.hash(bytes);
         let same = |entry: &(u64, Name)| entry.0 == hash && self.text(entry.1) == text;
-        table.numbers.find(hash, same).map(|entry| entry.1)
+        table.long.find(hash, same).map(|entry| entry.1)
+    }
+
+    fn hash_words(&self, words: Words) -> u64 {
+        let mut hasher = self.state.build_hasher();
+        hasher.write_u64(words.0);
+        hasher.write_u64(words.1);
+        hasher.finish()
     }
 
     fn hash(&self, text: &[u8]) -> u64 {
@@ -238,40 +291,35 @@ fn place(index: u32) -> (usize, usize) {
     (chunk as usize, slot as usize)
 }
 
-/// The length of the chunk whose first number is at hand: chunks are made when their first slot is needed.
-fn chunk_length(slot: usize, index: u32) -> u32 {
-    debug_assert_eq!(slot, 0);
-    index + FIRST_CHUNK
+/// The length of the chunk with this number at this slot: its first number and the numbers of the first chunk.
+fn chunk_length(slot: usize, index: u32) -> usize {
+    index as usize - slot + FIRST_CHUNK as usize
 }
 
-/// Slots of an [`Interner`]: 96 KiB, which stays in a core's own cache. A power of two.
-const CACHED: usize = 4096;
+/// Slots of an [`Interner`] for short names: 384 KiB, which stay in a core's second cache. A power of two.
+const CACHED: usize = 1 << 14;
 
-/// One thread's way to [`Names`]: remembers short names seen of late with their text, so that most need neither a lock nor a
-/// look at memory that is shared.
+/// Slots for long names. A power of two.
+const CACHED_LONG: usize = 1 << 12;
+
+/// One thread's way to [`Names`]: remembers names seen of late, so that most need neither a lock nor a look at memory that
+/// is shared.
 #[derive(Debug)]
 pub struct Interner<'n> {
     names: &'n Names,
-    recent: Vec<Recent>,
-}
-
-/// A name of up to sixteen bytes. No name contains NUL, so that the words tell its length too.
-#[derive(Debug, Clone, Copy)]
-struct Recent {
-    words: (u64, u64),
-    name: Name,
+    /// The words of a name and its number, or zeros.
+    recent: Vec<(u64, u64, u32)>,
+    /// By the slot that their ends pick; the text is in `names`.
+    recent_long: Vec<u32>,
 }
 
 impl<'n> Interner<'n> {
     /// An interner with an empty memory. Make one per thread, not per file.
     pub fn new(names: &'n Names) -> Self {
-        let nothing = Recent {
-            words: (0, 0),
-            name: Name::MISSING,
-        };
         Self {
             names,
-            recent: vec![nothing; CACHED],
+            recent: vec![(0, 0, 0); CACHED],
+            recent_long: vec![0; CACHED_LONG],
         }
     }
 
@@ -289,26 +337,42 @@ impl<'n> Interner<'n> {
     /// [`Name::MISSING`]; the scanner makes no name of such.
     #[inline]
     pub(super) fn intern_at(&mut self, source: &[u8], start: usize, end: usize) -> Name {
-        let length = end.saturating_sub(start);
-        let words = match length {
-            0..=8 => (first_bytes(load(source, start), length), 0),
-            9..=16 => (
-                load(source, start),
-                first_bytes(load(source, start + 8), length - 8),
-            ),
-            _ => return self.look_up(source, start, end),
+        let Some(words) = words_of(source, start, end) else {
+            return self.intern_long(source, start, end);
         };
-        let slot = slot_of(words);
-        match self.recent.get(slot) {
-            Some(recent) if recent.words == words => recent.name,
-            _ => {
-                let name = self.look_up(source, start, end);
-                if let Some(slot) = self.recent.get_mut(slot) {
-                    *slot = Recent { words, name };
-                }
-                name
-            }
+        let slot = slot_of(words) % CACHED;
+        if let Some((first, second, number)) = self.recent.get(slot)
+            && (*first, *second) == words
+            && let Some(number) = NonZeroU32::new(*number)
+        {
+            return Name(number);
         }
+        let name = self.look_up(source, start, end);
+        if let Some(slot) = self.recent.get_mut(slot) {
+            *slot = (words.0, words.1, name.0.get());
+        }
+        name
+    }
+
+    fn intern_long(&mut self, source: &[u8], start: usize, end: usize) -> Name {
+        let ends = (load(source, start), load(source, end.saturating_sub(8)));
+        let slot = slot_of(ends) % CACHED_LONG;
+        let text = source.get(start..end).unwrap_or_default();
+        let known = self
+            .recent_long
+            .get(slot)
+            .copied()
+            .and_then(NonZeroU32::new);
+        if let Some(name) = known.map(Name)
+            && self.names.text(name).as_bytes() == text
+        {
+            return name;
+        }
+        let name = self.look_up(source, start, end);
+        if let Some(slot) = self.recent_long.get_mut(slot) {
+            *slot = name.0.get();
+        }
+        name
     }
 
     #[inline(never)]
@@ -319,10 +383,10 @@ impl<'n> Interner<'n> {
 }
 
 /// Where a name is remembered. Names made to meet in one slot cost a look-up in the shared table, no more.
-fn slot_of(words: (u64, u64)) -> usize {
+fn slot_of(words: Words) -> usize {
     const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
     let mixed = (words.0 ^ words.1.rotate_left(29)).wrapping_mul(MULTIPLIER);
-    (mixed >> 52) as usize % CACHED
+    (mixed >> 40) as usize
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ impl Scanner<'_> {
     }
 
     /// `` `...` ``, over any number of lines.
+    #[inline(never)]
     pub(super) fn raw_string(&mut self) -> Token {
         let start = self.position;
         let inside = self.slice(start + 1, self.source.len());
@@ -49,6 +50,7 @@ impl Scanner<'_> {
     }
 
     /// `'x'`.
+    #[inline(never)]
     pub(super) fn rune(&mut self) -> Token {
         let start = self.position;
         let mut at = start + 1;
@@ -76,6 +78,7 @@ impl Scanner<'_> {
     }
 
     /// Checks the escape at a backslash and returns the offset behind it, or behind the backslash where it is none.
+    #[inline(never)]
     fn escape(&mut self, at: usize, quote: u8) -> usize {
         let (digits, base, limit) = match self.byte(at + 1) {
             b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'\\' => return at + 2,

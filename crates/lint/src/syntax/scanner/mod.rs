@@ -277,6 +277,7 @@ impl<'s> Scanner<'s> {
 
     /// A comment, kept aside. Where it holds the end of a line that ends a statement, the semicolon comes before it; the
     /// comment is then read at the next call.
+    #[inline(never)]
     fn comment(&mut self, start: usize) -> Option<Lexeme> {
         let rest = self.slice(start, self.source.len());
         let is_line = rest.get(1) == Some(&b'/');

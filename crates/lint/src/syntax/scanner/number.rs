@@ -33,6 +33,7 @@ impl Scanner<'_> {
         self.any_number(start)
     }
 
+    #[inline(never)]
     fn any_number(&mut self, start: usize) -> Token {
         let base = match (self.byte(start), self.byte(start + 1) | 0x20) {
             (b'0', b'x') => 16,

@@ -11,19 +11,16 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// Eight bytes from an offset on, the first one lowest; zeros past the end.
 #[inline]
 pub(in crate::syntax) fn load(source: &[u8], at: usize) -> u64 {
-    match source
-        .get(at..at.saturating_add(8))
-        .map(<[u8; 8]>::try_from)
-    {
-        Some(Ok(bytes)) => u64::from_le_bytes(bytes),
-        _ => load_last(source, at),
+    let rest = source.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => load_last(rest),
     }
 }
 
 #[cold]
-fn load_last(source: &[u8], at: usize) -> u64 {
-    let rest = source.get(at..).unwrap_or_default();
-    let bytes = rest.iter().take(8).rev();
+fn load_last(rest: &[u8]) -> u64 {
+    let bytes = rest.iter().rev();
     bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
