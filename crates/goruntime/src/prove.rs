@@ -37,7 +37,7 @@ impl Runtime {
     /// # Errors
     /// When the function table is damaged.
     pub fn prove(&self, frozen: &Frozen, question: &Question) -> Result<Answer, Error> {
-        match World::new(self, frozen) {
+        match World::new(self, frozen, question.threads.max(1)) {
             Ok(world) => self.decided(frozen, &world, question),
             Err(error) => self.undecided(frozen, &error),
         }

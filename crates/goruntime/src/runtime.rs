@@ -8,6 +8,7 @@ use crate::frozen::Copier;
 use crate::goroutine::{Goroutine, Machine};
 use crate::heap::prove::Outcome;
 use crate::image::pclntab::{Code, Table, Work};
+use crate::layout::roots::VECTOR_BYTES;
 use crate::layout::{self, Layout};
 use crate::memory::word_at;
 use crate::variables::{self, Variables};
@@ -20,6 +21,9 @@ use crate::{
 const POINTERS_PER_READ: u64 = 1 << 20;
 /// Goroutines that are looked at before it is asked again whether there is time: some milliseconds.
 const GOROUTINES_PER_CHECK: usize = 1 << 14;
+
+/// Bytes of one stack that are copied for a proof: twice what Go allows.
+const MAX_STACK_BYTES: u64 = 2 << 30;
 
 /// What the loader added to the addresses of the executable: 0 unless it is position-independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -249,17 +253,14 @@ impl Runtime {
                 labelled.insert(one.labels);
                 last_labels = one.labels;
             }
-            if let Some(start) = one.begin(machine.as_ref(), &threads) {
-                let length = one.stack_high.saturating_sub(start.place.sp);
-                let most = match moment.depth {
-                    Depth::Goroutines => moment.limits.stack_bytes,
-                    Depth::Proof => u64::MAX,
-                };
-                stacks.push((start.place.sp, length.min(most)));
-            } else if moment.depth == Depth::Proof {
-                // Nothing says how much of it is in use.
-                let length = one.stack_high.saturating_sub(one.stack_low);
-                stacks.push((one.stack_low, length));
+            let start = one.begin(machine.as_ref(), &threads);
+            let start = start.map(|start| start.place.sp);
+            match moment.depth {
+                Depth::Goroutines => stacks.extend(start.map(|sp| {
+                    let length = one.stack_high.saturating_sub(sp);
+                    (sp, length.min(moment.limits.stack_bytes))
+                })),
+                Depth::Proof => stacks.extend(self.whole_stack(copier, &one, start)),
             }
         }
         copier.bulk(stacks)?;
@@ -272,6 +273,25 @@ impl Runtime {
             heap::copy::copy(self, bias, copier, &pointers)?;
         }
         Ok(pointers)
+    }
+
+    /// What a proof needs of a goroutine's stack: from the stack pointer on, or all where that is not known; and the registers
+    /// that it was interrupted with.
+    fn whole_stack(
+        &self,
+        copier: &Copier<'_>,
+        one: &Goroutine,
+        start: Option<u64>,
+    ) -> impl Iterator<Item = (u64, u64)> {
+        let from = start.unwrap_or(one.stack_low);
+        let length = one.stack_high.saturating_sub(from).min(MAX_STACK_BYTES);
+        let layout = self.layout.roots.as_ref();
+        let vectors = layout.and_then(|roots| {
+            let bytes = copier.slice(one.address, self.layout.g.bytes.into())?;
+            word_at(bytes, roots.g.vectors?.into()).filter(|at| *at != 0)
+        });
+        let vectors = vectors.map(|at| (at, VECTOR_BYTES));
+        [Some((from, length)), vectors].into_iter().flatten()
     }
 
     /// All goroutines of a copy. One that cannot be read wholly keeps what is known of it, and a `Problem` says so.

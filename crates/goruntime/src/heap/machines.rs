@@ -7,6 +7,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use gorphan_model::Status;
+
 use crate::goroutine::Goroutine;
 use crate::layout::Layout;
 use crate::layout::roots::Machine as Offsets;
@@ -101,6 +103,11 @@ pub(super) fn running(
 ) -> Running {
     let mut running = Running::default();
     for machine in machines.iter().filter(|machine| machine.runs_go) {
+        let own = current(machine.current);
+        // From Go 1.27 its `p` is only lent while it is in a system call.
+        if own.is_some_and(|own| own.status == Status::Syscall) {
+            continue;
+        }
         let Some(thread) = threads.get(&machine.tid) else {
             running.without_registers.push(machine.tid);
             running.elsewhere.insert(machine.current);
@@ -108,7 +115,6 @@ pub(super) fn running(
         };
         let mut registers = thread.registers.to_vec();
         registers.extend([thread.rbp, thread.rsp]);
-        let own = current(machine.current);
         let is_on_own =
             own.is_some_and(|own| (own.stack_low..own.stack_high).contains(&thread.rsp));
         let mut stacks = Vec::new();

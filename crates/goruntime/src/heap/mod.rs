@@ -11,6 +11,7 @@ mod bits;
 mod cause;
 pub(crate) mod copy;
 mod copy_roots;
+mod describe;
 mod machines;
 mod mark;
 mod masks;
@@ -27,6 +28,8 @@ mod roots;
 mod shapes;
 pub(crate) mod spans;
 mod specials;
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod subjects;
 #[cfg(test)]
 mod toy;
 pub(crate) mod types;

@@ -15,7 +15,7 @@ use crate::{Address, Depth, Error, Frozen, Limits, Memory, Moment, Runtime, Unre
 
 #[path = "../../tests/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
-mod support;
+pub(super) mod support;
 
 use support::{Target, build_in};
 

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use gorphan_model::Status;
 
@@ -21,8 +22,6 @@ use crate::{Frozen, Runtime};
 
 /// Channels of one `select`: Go allows so many cases.
 const MAX_CASES: usize = 1 << 16;
-/// Goroutines that wait in one queue; as many as there may be at all.
-const MAX_QUEUE: usize = 10_000_000;
 /// Roots of the tree of semaphores: `semTabSize` of `runtime/sema.go`.
 const SEMAPHORE_ROOTS: u64 = 251;
 /// Bytes from one of them to the next: a cache line.
@@ -96,6 +95,19 @@ fn kind(words: &str) -> Option<Kind> {
     })
 }
 
+/// A `runtime.sudog`: a goroutine in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    g: u64,
+    next: u64,
+    previous: u64,
+    /// What is waited for, where it is no channel.
+    element: u64,
+    /// The next of the same goroutine, or of those that wait for the same.
+    link: u64,
+    channel: u64,
+}
+
 /// A goroutine, with what is needed to look into its stack.
 pub(super) struct Waiting<'s> {
     pub(super) one: &'s Goroutine,
@@ -105,20 +117,23 @@ pub(super) struct Waiting<'s> {
     pub(super) stack: &'s Stack<'s>,
 }
 
-/// Finds what goroutines wait for, remembering queues that many are in.
+/// Finds what goroutines wait for, remembering queues that many are in. Several threads may ask at once.
 pub(super) struct Waits<'w, 'a> {
     runtime: &'a Runtime,
     layout: &'a Roots,
     frozen: &'a Frozen,
     objects: &'w Objects<'a>,
     sites: &'w Sites<'a>,
-    /// By goroutine the address of the semaphore that it waits for; up to Go 1.25, `None` until asked for.
-    semaphores: Option<Result<HashMap<u64, u64>, String>>,
-    /// By list the goroutines in it; `None` where it cannot be read.
-    lists: HashMap<u64, Option<HashSet<u64>>>,
-    /// By pc whether it is in `sync.(*Cond).Wait`.
-    in_condition: HashMap<u64, bool>,
+    /// By goroutine the address of the semaphore that it waits for; up to Go 1.25.
+    semaphores: OnceLock<Result<HashMap<u64, u64>, &'static str>>,
+    lists: RwLock<HashMap<u64, List>>,
 }
+
+/// The goroutines in a list; `None` where it cannot be read.
+type List = Option<Arc<HashSet<u64>>>;
+
+/// Why it is not known what a goroutine waits for. Few different ones: goroutines are told apart by it.
+type Unknown = &'static str;
 
 impl<'w, 'a> Waits<'w, 'a> {
     pub(super) fn new(
@@ -134,14 +149,13 @@ impl<'w, 'a> Waits<'w, 'a> {
             frozen,
             objects,
             sites,
-            semaphores: None,
-            lists: HashMap::new(),
-            in_condition: HashMap::new(),
+            semaphores: OnceLock::new(),
+            lists: RwLock::default(),
         }
     }
 
     /// What a goroutine waits for.
-    pub(super) fn of(&mut self, waiting: &Waiting<'_>) -> Wait {
+    pub(super) fn of(&self, waiting: &Waiting<'_>) -> Wait {
         let one = waiting.one;
         match one.status {
             Status::Waiting | Status::Leaked => {}
@@ -162,192 +176,210 @@ impl<'w, 'a> Waits<'w, 'a> {
             Some(Kind::Semaphore) => self.semaphore(waiting),
             Some(Kind::Condition) => self.condition(waiting),
             Some(Kind::Coroutine) => self.coroutine(waiting),
-            None => Err(format!("what ends a wait for \"{words}\" is not known")),
+            None => return Wait::Unknown(format!("what ends a wait for \"{words}\" is not known")),
         };
-        found.unwrap_or_else(Wait::Unknown)
+        found.unwrap_or_else(|why| Wait::Unknown(why.to_owned()))
     }
 
-    fn word(&self, base: u64, offset: u32) -> Result<u64, String> {
-        let at = base.wrapping_add(offset.into());
-        let unread = || format!("what it waits for cannot be read at 0x{at:x}");
-        self.objects.word(at).ok_or_else(unread)
+    fn word(&self, base: u64, offset: u32) -> Result<u64, Unknown> {
+        let word = self.objects.word(base.wrapping_add(offset.into()));
+        word.ok_or("what it waits for cannot be read")
     }
 
-    fn of_g(&self, waiting: &Waiting<'_>, offset: u32) -> Result<u64, String> {
-        let word = word_at(waiting.bytes, offset.into());
-        word.ok_or_else(|| "its goroutine cannot be read".to_owned())
+    /// The bytes at an address: of the object there, which is quicker, or of anything else that was copied.
+    fn bytes(&self, at: u64, length: u32) -> Result<&'a [u8], Unknown> {
+        let spans = &self.objects.spans;
+        let object = spans.object(at);
+        let object = object.filter(|object| spans.extent(*object).start == at);
+        let bytes = object.and_then(|object| spans.bytes(object));
+        let bytes = bytes.or_else(|| self.objects.view.slice(at, length.into()));
+        bytes.ok_or("what it waits for cannot be read")
     }
 
-    fn channels(&self, waiting: &Waiting<'_>, is_select: bool) -> Result<Wait, String> {
-        let (sudog, g) = (&self.layout.sudog, &self.layout.g);
-        let mut entry = self.of_g(waiting, g.waiting)?;
-        if entry == 0 && is_select {
+    /// An entry of a queue.
+    fn entry(&self, at: u64) -> Result<Entry, Unknown> {
+        let layout = &self.layout.sudog;
+        let bytes = self.bytes(at, layout.bytes)?;
+        let field = |offset: u32| {
+            let field = word_at(bytes, offset.into());
+            field.ok_or("a queue that it waits in is damaged")
+        };
+        Ok(Entry {
+            g: field(layout.g)?,
+            next: field(layout.next)?,
+            previous: field(layout.previous)?,
+            element: field(layout.element)?,
+            link: field(layout.link)?,
+            channel: field(layout.channel)?,
+        })
+    }
+
+    fn of_g(&self, waiting: &Waiting<'_>, offset: u32) -> Result<u64, Unknown> {
+        word_at(waiting.bytes, offset.into()).ok_or("its goroutine cannot be read")
+    }
+
+    fn channels(&self, waiting: &Waiting<'_>, is_select: bool) -> Result<Wait, Unknown> {
+        let g = &self.layout.g;
+        let mut at = self.of_g(waiting, g.waiting)?;
+        if at == 0 && is_select {
             // None of its channels is more than nil: others were put into their queues.
             return Ok(Wait::ForNothing);
         }
-        if entry == 0 {
-            return Err("its channel is not known".to_owned());
+        if at == 0 {
+            return Err("its channel is not known");
         }
         // Whoever wakes one that selects says so first: only one may.
         if is_select && self.of_g(waiting, g.select_done)? as u32 != 0 {
             return Ok(Wait::No);
         }
         let mut channels = Vec::new();
-        while entry != 0 {
-            if channels.len() >= MAX_CASES || self.word(entry, sudog.g)? != waiting.one.address.0 {
-                return Err("the list of its channels is damaged".to_owned());
+        while at != 0 {
+            let entry = self.entry(at)?;
+            if channels.len() >= MAX_CASES || entry.g != waiting.one.address.0 {
+                return Err("the list of its channels is damaged");
             }
-            let channel = self.word(entry, sudog.channel)?;
-            if channel == 0 || !self.is_queued(entry, channel)? {
+            if entry.channel == 0 || !self.is_queued(at, &entry)? {
                 return Ok(Wait::No);
             }
-            channels.push(channel);
-            entry = self.word(entry, sudog.link)?;
+            channels.push(entry.channel);
+            at = entry.link;
         }
         channels.sort_unstable();
         channels.dedup();
         Ok(Wait::For(channels))
     }
 
-    /// Whether an entry is in one of the channel's queues: the first of one, or behind another.
-    fn is_queued(&self, entry: u64, channel: u64) -> Result<bool, String> {
+    /// Whether an entry is in one of its channel's queues: the first of one, or behind another.
+    fn is_queued(&self, at: u64, entry: &Entry) -> Result<bool, Unknown> {
         let queues = &self.layout.queues;
-        Ok(self.word(entry, self.layout.sudog.previous)? != 0
-            || self.word(channel, queues.receivers)? == entry
-            || self.word(channel, queues.senders)? == entry)
+        if entry.previous != 0 {
+            return Ok(true);
+        }
+        let channel = self.bytes(entry.channel, queues.bytes)?;
+        let firsts = [queues.receivers, queues.senders];
+        Ok(firsts
+            .iter()
+            .any(|first| word_at(channel, (*first).into()) == Some(at)))
     }
 
-    fn semaphore(&mut self, waiting: &Waiting<'_>) -> Result<Wait, String> {
-        let sudog = &self.layout.sudog;
-        if sudog.links_all {
-            let entry = self.of_g(waiting, self.layout.g.waiting)?;
-            if entry == 0 {
+    fn semaphore(&self, waiting: &Waiting<'_>) -> Result<Wait, Unknown> {
+        let g = waiting.one.address.0;
+        let address = if self.layout.sudog.links_all {
+            let at = self.of_g(waiting, self.layout.g.waiting)?;
+            if at == 0 {
                 return Ok(Wait::No);
             }
-            let address = self.word(entry, sudog.element)?;
-            let is_woken = address == 0 || self.word(entry, sudog.g)? != waiting.one.address.0;
-            return Ok(if is_woken {
-                Wait::No
-            } else {
-                Wait::For(vec![address])
-            });
-        }
-        if self.semaphores.is_none() {
-            self.semaphores = Some(self.all_semaphores());
-        }
-        match &self.semaphores {
-            Some(Ok(known)) => {
-                let address = known.get(&waiting.one.address.0);
-                Ok(address.map_or(Wait::No, |address| Wait::For(vec![*address])))
-            }
-            Some(Err(why)) => Err(why.clone()),
-            None => Err("the table of semaphores was not read".to_owned()),
-        }
+            let entry = self.entry(at)?;
+            // Out of the queue neither is known any more.
+            (entry.g == g && entry.element != 0).then_some(entry.element)
+        } else {
+            let known = self.semaphores.get_or_init(|| self.all_semaphores());
+            known.as_ref().map_err(|why| *why)?.get(&g).copied()
+        };
+        Ok(address.map_or(Wait::No, |address| Wait::For(vec![address])))
     }
 
     /// Who waits for which semaphore: trees by address, and in each node the list of those that wait for the same.
-    fn all_semaphores(&self) -> Result<HashMap<u64, u64>, String> {
-        let (sudog, bias) = (&self.layout.sudog, self.frozen.bias.0);
+    fn all_semaphores(&self) -> Result<HashMap<u64, u64>, Unknown> {
         let table = self.runtime.variables.roots.semaphores;
         let table = table.ok_or("the runtime's table of semaphores (semtable) was not found")?;
+        let table = table.wrapping_add(self.frozen.bias.0);
         let mut found = HashMap::new();
         let mut nodes = Vec::new();
         for root in 0..SEMAPHORE_ROOTS {
-            let at = table.wrapping_add(bias) + root * SEMAPHORE_ROOT_BYTES;
+            let at = table.wrapping_add(root * SEMAPHORE_ROOT_BYTES);
             nodes.push(self.word(at, self.layout.treap)?);
         }
+        // A tree that is being changed may lead to the same twice.
         let mut seen = HashSet::new();
         while let Some(node) = nodes.pop() {
-            if node == 0 || !seen.insert(node) {
-                continue;
-            }
-            if seen.len() > MAX_QUEUE {
-                return Err("the table of semaphores has no end".to_owned());
-            }
-            let address = self.word(node, sudog.element)?;
-            nodes.push(self.word(node, sudog.previous)?);
-            nodes.push(self.word(node, sudog.next)?);
-            let mut entry = node;
-            while entry != 0 {
-                // In two lists at once it would be damaged.
-                if found.insert(self.word(entry, sudog.g)?, address).is_some() {
-                    return Err("the table of semaphores is damaged".to_owned());
+            let mut at = node;
+            let mut address = None;
+            while at != 0 && seen.insert(at) {
+                let entry = self.entry(at)?;
+                if at == node {
+                    nodes.extend([entry.previous, entry.next]);
                 }
-                entry = self.word(entry, sudog.link)?;
+                let address = *address.get_or_insert(entry.element);
+                let other = found.insert(entry.g, address);
+                if other.is_some_and(|other| other != address) {
+                    return Err("the runtime's table of semaphores (semtable) is damaged");
+                }
+                at = entry.link;
             }
         }
         Ok(found)
     }
 
-    fn condition(&mut self, waiting: &Waiting<'_>) -> Result<Wait, String> {
+    fn condition(&self, waiting: &Waiting<'_>) -> Result<Wait, Unknown> {
         let g = waiting.one.address.0;
-        let sudog = &self.layout.sudog;
-        let (lists, is_certain) = if sudog.links_all {
-            let entry = self.of_g(waiting, self.layout.g.waiting)?;
-            if entry == 0 {
+        let lists = if self.layout.sudog.links_all {
+            let at = self.of_g(waiting, self.layout.g.waiting)?;
+            if at == 0 {
                 return Ok(Wait::No);
             }
-            (vec![self.word(entry, sudog.element)?], true)
+            vec![self.entry(at)?.element]
         } else {
-            (self.lists_in_frame(waiting)?, false)
+            self.lists_in_frame(waiting)?
         };
-        let mut all_read = true;
-        for list in &lists {
-            match self.list(*list) {
-                Some(members) if members.contains(&g) => return Ok(Wait::For(vec![*list])),
-                Some(_) => {}
-                None => all_read = false,
+        let mut is_any_known = false;
+        for list in lists {
+            if let Some(members) = self.list(list) {
+                is_any_known = true;
+                if members.contains(&g) {
+                    return Ok(Wait::For(vec![list]));
+                }
             }
         }
-        if all_read || (!is_certain && !lists.is_empty()) {
-            return Ok(Wait::No);
+        match is_any_known {
+            // Taken out of the list.
+            true => Ok(Wait::No),
+            false => Err("who waits for its condition cannot be read"),
         }
-        Err("who waits for its condition cannot be read".to_owned())
     }
 
-    /// The goroutines in a `notifyList`; `None` where it cannot be read.
-    fn list(&mut self, list: u64) -> Option<&HashSet<u64>> {
-        if !self.lists.contains_key(&list) {
-            let read = self.read_list(list);
-            self.lists.insert(list, read);
+    /// The goroutines in a `notifyList`; `None` where there is none.
+    fn list(&self, list: u64) -> List {
+        let known = self.lists.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&list) {
+            return known.clone();
         }
-        self.lists.get(&list)?.as_ref()
+        drop(known);
+        let read = self.read_list(list).map(Arc::new);
+        let mut known = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(list, read.clone());
+        read
     }
 
     fn read_list(&self, list: u64) -> Option<HashSet<u64>> {
         let mut members = HashSet::new();
-        let mut entry = self.word(list, self.layout.notify_head).ok()?;
-        while entry != 0 && members.len() < MAX_QUEUE {
-            let object = self.objects.spans.object(entry)?;
+        let mut at = self.word(list, self.layout.notify_head).ok()?;
+        while at != 0 {
             // What looks like a list may be none.
+            let object = self.objects.spans.object(at)?;
             if self.objects.special(object) != Some(Special::Sudog) {
                 return None;
             }
-            let is_new = members.insert(self.word(entry, self.layout.sudog.g).ok()?);
-            if !is_new {
+            let entry = self.entry(at).ok()?;
+            if !members.insert(entry.g) {
                 return None;
             }
-            entry = self.word(entry, self.layout.sudog.next).ok()?;
+            at = entry.next;
         }
         Some(members)
     }
 
     /// The lists of the conditions that the frame of `(*Cond).Wait` has pointers to.
-    fn lists_in_frame(&mut self, waiting: &Waiting<'_>) -> Result<Vec<u64>, String> {
-        let missing = || "the condition that it waits for was not found in its stack".to_owned();
+    fn lists_in_frame(&self, waiting: &Waiting<'_>) -> Result<Vec<u64>, Unknown> {
+        let missing = "the condition that it waits for was not found in its stack";
         let Plan::Frames(start) = waiting.plan else {
-            return Err(missing());
+            return Err(missing);
         };
         let (mut pc, mut sp) = (start.place.pc, start.place.sp);
         for _ in 0..CONDITION_FRAMES {
             let site = self.sites.get(pc.wrapping_sub(waiting.stack.bias));
-            let site = site.ok_or_else(missing)?;
-            let sites = self.sites;
-            let is_wait = self
-                .in_condition
-                .entry(site.pc)
-                .or_insert_with(|| sites.function(site.pc).as_deref() == Some("sync.(*Cond).Wait"));
-            if *is_wait {
+            let site = site.ok_or(missing)?;
+            if self.sites.is_in(site.pc, "sync.(*Cond).Wait") {
                 let words = site.pointers.iter();
                 let words = words.filter_map(|at| waiting.stack.word(sp + u64::from(*at)));
                 let lists = words.filter(|word| *word != 0);
@@ -355,15 +387,15 @@ impl<'w, 'a> Waits<'w, 'a> {
                     .map(|word| word.wrapping_add(CONDITION_LIST))
                     .collect());
             }
-            let return_at = sp.saturating_add(site.return_at.ok_or_else(missing)?);
-            pc = waiting.stack.word(return_at).ok_or_else(missing)?;
+            let return_at = sp.saturating_add(site.return_at.ok_or(missing)?);
+            pc = waiting.stack.word(return_at).ok_or(missing)?;
             sp = return_at.saturating_add(8);
         }
-        Err(missing())
+        Err(missing)
     }
 
     /// The `coro` that a goroutine is suspended in: the one that its frames point to, and that has the goroutine as its own.
-    fn coroutine(&self, waiting: &Waiting<'_>) -> Result<Wait, String> {
+    fn coroutine(&self, waiting: &Waiting<'_>) -> Result<Wait, Unknown> {
         let g = waiting.one.address.0;
         let mut found = Vec::new();
         let mut visit = |pointer: Pointer| {
@@ -386,7 +418,7 @@ impl<'w, 'a> Waits<'w, 'a> {
         let searched = low..low.saturating_add(COROUTINE_STACK_BYTES);
         words(waiting.stack, searched, self.sites, &mut visit);
         if found.is_empty() {
-            return Err("the coroutine that it is suspended in was not found".to_owned());
+            return Err("the coroutine that it is suspended in was not found");
         }
         Ok(Wait::For(found))
     }

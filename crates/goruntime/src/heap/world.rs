@@ -10,9 +10,9 @@ use gorphan_model::proof::Awaited;
 use super::pointers::Objects;
 use super::roots::{self, Roots};
 use super::waits::{Waiting, Waits};
-use super::{Heap, Holder, Located, Object, Pointer, Spot, Subject, Wait, Which};
+use super::{Heap, Holder, Located, Object, Pointer, Spot, Subject, Which, work};
 use crate::goroutine::{Goroutine, Machine};
-use crate::layout::roots::Roots as Layout;
+use crate::layout::roots::{Roots as Layout, VECTOR_BYTES};
 use crate::memory::word_at;
 use crate::stack::maps::Sites;
 use crate::stack::scan::{self, Plan, Scanner, Stack};
@@ -20,28 +20,30 @@ use crate::{Address, Error, Frozen, Runtime, Thread, Unreadable};
 
 /// Goroutines whose frames are worked out before several threads look at the others: most stand where one of these stands.
 const SAMPLED: usize = 4096;
+/// Goroutines that a thread looks at before it asks for more.
+const CHUNK: usize = 1024;
 /// Deferred calls of one goroutine.
 const MAX_DEFERRED: usize = 1 << 24;
 
 /// A copy, with what was found out about it.
 #[derive(Debug)]
 pub(crate) struct World<'a> {
-    runtime: &'a Runtime,
-    frozen: &'a Frozen,
+    pub(super) runtime: &'a Runtime,
+    pub(super) frozen: &'a Frozen,
     layout: &'a Layout,
-    objects: Objects<'a>,
-    sites: Sites<'a>,
+    pub(super) objects: Objects<'a>,
+    pub(super) sites: Sites<'a>,
     threads: HashMap<u64, Thread>,
     roots: Roots,
-    subjects: Vec<Subject>,
+    pub(super) subjects: Vec<Subject>,
     /// Of each subject what its scan begins with: looking it up takes longer than the scan.
     copied: Vec<Copied<'a>>,
     /// Where stacks lie, sorted.
     stacks: Vec<(Range<u64>, Which)>,
     /// Variables by address, with their sizes.
-    variables: OnceLock<Vec<(u64, u64, String)>>,
+    pub(super) variables: OnceLock<Vec<(u64, u64, String)>>,
     /// How many wait for the same address.
-    waiters: OnceLock<HashMap<u64, u64>>,
+    pub(super) waiters: OnceLock<HashMap<u64, u64>>,
 }
 
 /// As in [`Known`], without what the [`Subject`] has.
@@ -52,6 +54,12 @@ struct Copied<'f> {
     stack: &'f [u8],
 }
 
+/// A goroutine that was not copied, or is damaged.
+struct Unparsed;
+
+/// What [`World`] keeps of a goroutine.
+type Looked<'f> = (Subject, Copied<'f>);
+
 /// A goroutine as it was copied.
 struct Known<'f> {
     one: Goroutine,
@@ -61,17 +69,21 @@ struct Known<'f> {
 }
 
 impl<'a> World<'a> {
-    /// Reads a copy that was made with [`crate::Depth::Proof`].
+    /// Reads a copy that was made with [`crate::Depth::Proof`], on so many threads.
     ///
     /// # Errors
     /// When the heap, or what is needed to find roots, is not known at all: nothing can be proven then.
-    pub(crate) fn new(runtime: &'a Runtime, frozen: &'a Frozen) -> Result<Self, Error> {
+    pub(crate) fn new(
+        runtime: &'a Runtime,
+        frozen: &'a Frozen,
+        threads: usize,
+    ) -> Result<Self, Error> {
         let layout = runtime.layout.roots.as_ref();
         let layout = layout.ok_or(Error::Layout("layout of what goroutines wait for"))?;
-        let threads = frozen.threads.iter();
-        let threads = threads.map(|thread| (thread.tid, *thread)).collect();
+        let registers = frozen.threads.iter();
+        let registers = registers.map(|thread| (thread.tid, *thread)).collect();
         let objects = Objects::read(runtime, frozen)?;
-        let mut roots = roots::find(runtime, frozen, layout, &objects, &threads);
+        let mut roots = roots::find(runtime, frozen, layout, &objects, &registers);
         roots.doubts.extend(objects.spans.doubts().iter().cloned());
         let mut world = Self {
             runtime,
@@ -79,7 +91,7 @@ impl<'a> World<'a> {
             layout,
             objects,
             sites: Sites::new(runtime)?,
-            threads,
+            threads: registers,
             roots,
             subjects: Vec::new(),
             copied: Vec::new(),
@@ -88,11 +100,11 @@ impl<'a> World<'a> {
             waiters: OnceLock::new(),
         };
         world.sample();
-        world.find_goroutines();
+        world.find_goroutines(threads);
         Ok(world)
     }
 
-    fn goroutine(&self, g: u64) -> Option<(Goroutine, &'a [u8])> {
+    pub(super) fn goroutine(&self, g: u64) -> Option<(Goroutine, &'a [u8])> {
         let layout = &self.runtime.layout.g;
         let bytes = self.frozen.slice(Address(g), layout.bytes.into())?;
         Some((Goroutine::parse(layout, Address(g), bytes)?, bytes))
@@ -111,45 +123,37 @@ impl<'a> World<'a> {
         self.sites.settle();
     }
 
-    fn find_goroutines(&mut self) {
-        let mut subjects = Vec::with_capacity(self.frozen.goroutines.len());
-        let mut copied = Vec::with_capacity(self.frozen.goroutines.len());
-        let mut unknown = 0_u64;
-        let mut waits = Waits::new(
+    fn find_goroutines(&mut self, threads: usize) {
+        let all = &self.frozen.goroutines;
+        let chunks: Vec<&[Address]> = all.chunks(CHUNK).collect();
+        let waits = Waits::new(
             self.runtime,
             self.layout,
             self.frozen,
             &self.objects,
             &self.sites,
         );
-        for g in &self.frozen.goroutines {
-            let Some(known) = self.known(g.0) else {
-                unknown += 1;
-                continue;
-            };
-            let one = &known.one;
-            if one.is_dead() {
-                continue;
-            }
-            let wait = waits.of(&Waiting {
-                one,
-                bytes: known.bytes,
-                plan: &known.plan,
-                stack: &known.stack,
-            });
-            subjects.push(Subject {
-                g: g.0,
-                id: one.id,
-                wait,
-                stack: known.stack.whole.clone(),
-            });
-            copied.push(Copied {
-                bytes: known.bytes,
-                plan: known.plan,
-                stack: known.stack.bytes,
-            });
-        }
+        let found = work::each(threads, chunks.len(), |found: &mut Vec<_>, index| {
+            let chunk = chunks.get(index).copied().unwrap_or_default();
+            let subjects: Vec<_> = chunk.iter().map(|g| self.subject(&waits, g.0)).collect();
+            found.push((index, subjects));
+        });
         drop(waits);
+        let mut found: Vec<_> = found.into_iter().flatten().collect();
+        found.sort_unstable_by_key(|(index, _)| *index);
+        let mut subjects = Vec::with_capacity(all.len());
+        let mut copied = Vec::with_capacity(all.len());
+        let mut unknown = 0_u64;
+        for subject in found.into_iter().flat_map(|(_, subjects)| subjects) {
+            match subject {
+                Ok(None) => {}
+                Ok(Some((subject, copy))) => {
+                    subjects.push(subject);
+                    copied.push(copy);
+                }
+                Err(Unparsed) => unknown += 1,
+            }
+        }
         if unknown > 0 {
             let doubt = format!("{unknown} goroutines could not be read");
             self.roots.doubts.push(doubt);
@@ -160,6 +164,33 @@ impl<'a> World<'a> {
         self.stacks.sort_unstable_by_key(|(stack, _)| stack.start);
         self.subjects = subjects;
         self.copied = copied;
+    }
+
+    /// A goroutine with what it waits for; none if it is dead.
+    fn subject(&self, waits: &Waits<'_, '_>, g: u64) -> Result<Option<Looked<'a>>, Unparsed> {
+        let known = self.known(g).ok_or(Unparsed)?;
+        let one = &known.one;
+        if one.is_dead() {
+            return Ok(None);
+        }
+        let wait = waits.of(&Waiting {
+            one,
+            bytes: known.bytes,
+            plan: &known.plan,
+            stack: &known.stack,
+        });
+        let subject = Subject {
+            g,
+            id: one.id,
+            wait,
+            stack: known.stack.whole.clone(),
+        };
+        let copied = Copied {
+            bytes: known.bytes,
+            plan: known.plan,
+            stack: known.stack.bytes,
+        };
+        Ok(Some((subject, copied)))
     }
 
     /// A goroutine with its stack; bytes that were not copied are missing there.
@@ -244,6 +275,18 @@ impl<'a> World<'a> {
         let at = Spot::Deferred;
         let to = field(layout.context);
         scanner.found(Pointer { at, to }, visit);
+        let vectors = layout.vectors.map(field).filter(|vectors| *vectors != 0);
+        if let Some(vectors) = vectors {
+            let bytes = self.frozen.slice(Address(vectors), VECTOR_BYTES);
+            let bytes = bytes.ok_or(Unreadable {
+                address: Address(vectors),
+                length: VECTOR_BYTES,
+            })?;
+            for to in bytes.chunks_exact(8).filter_map(|word| word_at(word, 0)) {
+                let at = Spot::Word(vectors);
+                scanner.found(Pointer { at, to }, visit);
+            }
+        }
         let mut record = field(layout.deferred);
         for _ in 0..MAX_DEFERRED {
             if record == 0 {
@@ -263,51 +306,6 @@ impl<'a> World<'a> {
             record = next;
         }
         Ok(())
-    }
-
-    fn variables(&self) -> &[(u64, u64, String)] {
-        self.variables
-            .get_or_init(|| self.runtime.image().variables())
-    }
-
-    /// The variable at an address of the target.
-    fn variable(&self, address: u64) -> Option<String> {
-        let linked = address.wrapping_sub(self.frozen.bias.0);
-        let all = self.variables();
-        let after = all.partition_point(|(start, _, _)| *start <= linked);
-        let (start, size, name) = all.get(after.checked_sub(1)?)?;
-        (linked - start < (*size).max(8)).then(|| name.clone())
-    }
-
-    fn waiters(&self) -> &HashMap<u64, u64> {
-        self.waiters.get_or_init(|| {
-            let mut waiters = HashMap::new();
-            for subject in &self.subjects {
-                if let Wait::For(addresses) = &subject.wait {
-                    for address in addresses {
-                        *waiters.entry(*address).or_default() += 1;
-                    }
-                }
-            }
-            waiters
-        })
-    }
-
-    /// What the goroutine waits for, by the runtime's words.
-    fn awaited_kind(&self, which: Which) -> Option<&'a str> {
-        let subject = self.subjects.get(which.0 as usize)?;
-        let (one, _) = self.goroutine(subject.g)?;
-        self.runtime.wait_reason(one.wait_reason)
-    }
-
-    fn channel(&self, address: u64) -> Option<(String, (u64, u64))> {
-        let layout = &self.runtime.layout.heap.as_ref()?.channel;
-        let field = |offset: u32| self.objects.word(address.checked_add(offset.into())?);
-        let (count, capacity) = (field(layout.count)?, field(layout.capacity)?);
-        let element = field(layout.element)?;
-        let name = self.objects.types.name(element);
-        let name = name.unwrap_or_else(|| "(unknown)".to_owned());
-        Some((format!("chan {name} (cap {capacity})"), (count, capacity)))
     }
 }
 
@@ -417,80 +415,10 @@ impl Heap for World<'_> {
     }
 
     fn describe(&self, holder: Holder, pointer: Pointer) -> String {
-        let id = |which: Which| {
-            let subject = self.subjects.get(which.0 as usize);
-            subject.map_or(0, |subject| subject.id)
-        };
-        match (holder, pointer.at) {
-            (_, Spot::Global(address)) => match self.variable(address) {
-                Some(name) => format!("global {name}"),
-                None => format!("global at 0x{address:x}"),
-            },
-            (Holder::Object(object), Spot::Field(offset)) => self.field(object, offset),
-            (Holder::Goroutine(which), Spot::Frame(pc)) => match self.sites.function(pc) {
-                Some(name) => format!("goroutine {} in {name}", id(which)),
-                None => format!("goroutine {}", id(which)),
-            },
-            (Holder::Goroutine(which), Spot::Deferred) => {
-                format!("a call deferred by goroutine {}", id(which))
-            }
-            (Holder::Goroutine(which), Spot::Word(_)) => {
-                format!("the stack of goroutine {}", id(which))
-            }
-            (Holder::Goroutine(which), _) => format!("goroutine {}", id(which)),
-            (_, Spot::Thread(tid)) => format!("running thread {tid}"),
-            (_, Spot::Runtime(what)) => format!("{what} (Go runtime)"),
-            (_, Spot::Field(offset)) => format!("offset {offset}"),
-            (_, Spot::Frame(_) | Spot::Word(_) | Spot::Deferred) => "a goroutine".to_owned(),
-        }
+        self.describe_pointer(holder, pointer.at)
     }
 
     fn awaited(&self, which: Which, address: u64) -> Awaited {
-        let words = self.awaited_kind(which).unwrap_or_default();
-        let bare = words.split(" (").next().unwrap_or(words);
-        let waiters = self.waiters().get(&address).copied().unwrap_or(1);
-        let found = matches!(bare, "chan receive" | "chan send" | "select")
-            .then(|| self.channel(address))
-            .flatten();
-        let (description, buffer) = match found {
-            Some((description, buffer)) => (description, Some(buffer)),
-            None => (of_words(bare).to_owned(), None),
-        };
-        Awaited {
-            description,
-            address,
-            buffer,
-            waiters,
-        }
-    }
-}
-
-impl World<'_> {
-    fn field(&self, object: Object, offset: u64) -> String {
-        let extent = self.extent(object);
-        let path = self.objects.field(object, offset);
-        let path = path.filter(|path| !path.is_empty());
-        match (self.type_name(object), path) {
-            (Some(name), Some(path)) => format!("field {path} of {name}"),
-            (Some(name), None) => format!("offset {offset} of {name}"),
-            (None, _) => {
-                let bytes = extent.end - extent.start;
-                format!("offset {offset} of an object of {bytes} bytes")
-            }
-        }
-    }
-}
-
-/// The kind of thing that a wait reason speaks of.
-fn of_words(words: &str) -> &str {
-    match words {
-        "sync.Mutex.Lock" => "sync.Mutex",
-        "sync.RWMutex.RLock" | "sync.RWMutex.Lock" => "sync.RWMutex",
-        "sync.WaitGroup.Wait" => "sync.WaitGroup",
-        "sync.Cond.Wait" => "sync.Cond",
-        "semacquire" => "semaphore",
-        "coroutine" => "coroutine of iter.Pull",
-        "chan receive" | "chan send" | "select" => "chan",
-        other => other,
+        self.describe_awaited(which, address)
     }
 }

@@ -23,6 +23,9 @@ pub(crate) struct Roots {
     pub(crate) cleanups: Option<Cleanups>,
 }
 
+/// Bytes of a `runtime.xRegs` of amd64 (runtime/preempt_amd64.go, Go 1.26 and 1.27): 32 vector registers and 8 of masks.
+pub(crate) const VECTOR_BYTES: u64 = 32 * 64 + 8 * 8;
+
 /// More offsets in `runtime.g`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiter {
@@ -35,6 +38,8 @@ pub(crate) struct Waiter {
     pub(crate) context: u32,
     /// `coroarg`, from Go 1.22.
     pub(crate) coroutine: Option<u32>,
+    /// `xRegs`, from Go 1.26: where the vector registers are kept of one that was interrupted.
+    pub(crate) vectors: Option<u32>,
     /// Offsets in `_defer`.
     pub(crate) defer_call: u32,
     pub(crate) defer_next: u32,
@@ -148,6 +153,7 @@ fn waiter(need: &dyn Fn(&str) -> Option<u32>) -> Option<Waiter> {
         select_done: need("runtime.g.selectDone")?,
         context: need("runtime.g.sched")? + need("runtime.gobuf.ctxt")?,
         coroutine: need("runtime.g.coroarg"),
+        vectors: need("runtime.g.xRegs"),
         defer_call: need("runtime._defer.fn")?,
         defer_next: need("runtime._defer.link")?,
     })

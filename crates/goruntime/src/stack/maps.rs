@@ -150,6 +150,13 @@ impl<'a> Sites<'a> {
         Some(site(&code, &function, self.rodata, pc))
     }
 
+    /// Whether a linked pc is in the function of this name.
+    pub(crate) fn is_in(&self, pc: u64, name: &str) -> bool {
+        let code = self.runtime.code(&self.work).ok();
+        let function = code.as_ref().and_then(|code| code.find(pc));
+        function.is_some_and(|function| function.name == name)
+    }
+
     /// The name of the function at a linked pc.
     pub(crate) fn function(&self, pc: u64) -> Option<String> {
         let code = self.runtime.code(&self.work).ok()?;
