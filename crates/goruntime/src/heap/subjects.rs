@@ -1,10 +1,5 @@
 //! What is found out about goroutines of a real program against what they do.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests read programs and their memory"
-)]
-
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
