@@ -35,6 +35,7 @@ mod toy;
 pub(crate) mod types;
 pub(crate) mod view;
 mod waits;
+pub(crate) mod what;
 mod work;
 pub(crate) mod world;
 
@@ -169,6 +170,9 @@ pub(crate) trait Heap: Sync {
 
     /// Reasons for which nothing of this snapshot may be called unreachable, known before anything is marked.
     fn doubts(&self) -> Vec<String>;
+
+    /// For people: may find out more types of these objects, from each other.
+    fn learn(&self, _objects: &[Object]) {}
 
     /// A number that objects of one type share, and others have not; `None` where the type is not known. Asked of every object
     /// that is leaked; [`Heap::type_name`] only of one of each number.

@@ -13,7 +13,9 @@ use super::modules::Modules;
 use super::spans::{MAX_INLINE_BYTES, Span, Spans};
 use super::types::Types;
 use super::view::View;
+use super::what::{Learned, What};
 use crate::image::GoVersion;
+use crate::layout::heap::Channel;
 use crate::memory::word_at;
 use crate::{Address, Error, Frozen, Runtime, Unreadable};
 
@@ -34,7 +36,7 @@ pub(crate) enum Special {
 }
 
 /// The type of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Typed {
     /// The address of its type; more than one value of it may follow each other.
     pub(crate) of: u64,
@@ -50,6 +52,8 @@ pub(crate) struct Objects<'a> {
     pub(crate) spans: Spans<'a>,
     pub(crate) types: Types<'a>,
     masks: Masks,
+    pub(super) learned: Learned,
+    pub(super) channel: &'a Channel,
     /// Up to Go 1.21.
     arenas: Option<Arenas<'a>>,
     minor: u32,
@@ -96,6 +100,8 @@ impl<'a> Objects<'a> {
             modules,
             types,
             masks: Masks::new(),
+            learned: Learned::default(),
+            channel: &heap.channel,
             arenas: Arenas::of(heap, variable, frozen, spans.all_mut()),
             minor: runtime.minor,
             has_marks: has_marks(runtime.image().go_version(), runtime.minor),
@@ -133,10 +139,15 @@ impl<'a> Objects<'a> {
             self.scan_inline(place.contents, place.slot_bytes, slot, &words, visit);
             return Ok(());
         }
-        if self.special(object).is_some() {
+        let Some((span, slot)) = self.spans.slot(object).filter(|(span, _)| !span.is_plain) else {
+            return Ok(());
+        };
+        let words = self.words(object, span, slot)?;
+        if self.is_goroutine(object) || self.is_sudog(span, &words) {
             return Ok(());
         }
-        self.scan_any(object, visit)
+        self.scan_words(span, slot, &words, visit);
+        Ok(())
     }
 
     /// As [`Objects::scan`], [`Special`] objects as well: for a goroutine's own `g`.
@@ -152,27 +163,43 @@ impl<'a> Objects<'a> {
         let Some((span, slot)) = self.spans.slot(object).filter(|(span, _)| !span.is_plain) else {
             return Ok(());
         };
-        let words = Words::of_span(span, slot).ok_or_else(|| {
+        let words = self.words(object, span, slot)?;
+        self.scan_words(span, slot, &words, visit);
+        Ok(())
+    }
+
+    #[inline]
+    fn words(&self, object: Object, span: &Span<'a>, slot: u32) -> Result<Words<'a>, Unreadable> {
+        Words::of_span(span, slot).ok_or_else(|| {
             let extent = self.spans.extent(object);
             Unreadable {
                 address: Address(extent.start),
                 length: extent.end - extent.start,
             }
-        })?;
+        })
+    }
+
+    #[inline]
+    fn scan_words(
+        &self,
+        span: &Span<'a>,
+        slot: u32,
+        words: &Words<'a>,
+        visit: &mut impl FnMut(u64, u64),
+    ) {
         if let Some(arenas) = &self.arenas {
-            arenas.scan(span, slot, &words, visit);
+            arenas.scan(span, slot, words, visit);
         } else if span.slot_bytes <= MAX_INLINE_BYTES && !span.is_user_arena {
             let contents = span.contents.unwrap_or_default();
-            self.scan_inline(contents, span.slot_bytes, slot, &words, visit);
+            self.scan_inline(contents, span.slot_bytes, slot, words, visit);
         } else {
-            let (of, skip) = header(span, &words);
+            let (of, skip) = header(span, words);
             let room = span.slot_bytes - skip;
             match self.masks.get(&self.types, self.minor, of, room) {
                 Some(mask) => words.repeated(mask, skip / 8, visit),
                 None => words.all(skip / 8, visit),
             }
         }
-        Ok(())
     }
 
     #[inline]
@@ -221,19 +248,23 @@ impl<'a> Objects<'a> {
     }
 
     /// Whether it is one of the runtime's own that marking passes by.
-    #[inline]
     pub(crate) fn special(&self, object: Object) -> Option<Special> {
         if self.is_goroutine(object) {
             return Some(Special::Goroutine);
         }
         let (span, slot) = self.spans.slot(object)?;
-        if span.slot_bytes != self.sudog_slot_bytes || span.is_plain {
-            return None;
-        }
-        // A sudog's first word is its goroutine.
-        let start = u64::from(slot) * span.slot_bytes;
-        let of = self.spans.object(word_at(span.contents?, start)?)?;
-        self.is_goroutine(of).then_some(Special::Sudog)
+        let words = Words::of_span(span, slot).filter(|_| !span.is_plain)?;
+        self.is_sudog(span, &words).then_some(Special::Sudog)
+    }
+
+    /// A sudog's first word is its goroutine.
+    #[inline]
+    fn is_sudog(&self, span: &Span<'_>, words: &Words<'_>) -> bool {
+        span.slot_bytes == self.sudog_slot_bytes
+            && words
+                .get(0)
+                .and_then(|word| self.spans.object(word))
+                .is_some_and(|of| self.is_goroutine(of))
     }
 
     #[inline]
@@ -260,9 +291,11 @@ impl<'a> Objects<'a> {
 
     /// The field at an offset of an object whose type is known: `conns`, `[3].next`. Empty where the type has no parts.
     pub(crate) fn field(&self, object: Object, offset: u64) -> Option<String> {
-        let typed = self.type_of(object)?;
+        let What::Values(typed) = self.what(object)? else {
+            return None;
+        };
         let offset = offset.checked_sub(typed.skip)?;
-        let bytes = self.types.get(typed.of)?.size;
+        let bytes = self.types.get(typed.of)?.size.max(1);
         let (span, _) = self.spans.slot(object)?;
         let path = self.types.path(typed.of, offset % bytes)?;
         // With room for two it is the memory of a slice, or an array.

@@ -23,6 +23,8 @@ const SHARED: u16 = u16::MAX;
 const MAX_SITES: usize = (SHARED - 1) as usize;
 /// Types that are listed for a site; more are summed up.
 const MAX_TYPES: usize = 200;
+/// Objects whose types are asked for what they point to: this is for people, and may not take long.
+const MAX_LEARNT_FROM: usize = 4 << 20;
 /// Objects that are added up at once.
 const OBJECTS_PER_SUM: u32 = 1 << 16;
 
@@ -61,6 +63,10 @@ pub(crate) fn retain(
             .saturating_add(bytes.saturating_mul(live));
     }
     if sites > 0 {
+        let numbers = (0..heap.objects()).zip(colours.iter());
+        let held = numbers.filter(|(_, colour)| colour.load(Ordering::Relaxed) != NONE);
+        let held = held.map(|(number, _)| Object(number)).take(MAX_LEARNT_FROM);
+        heap.learn(&held.collect::<Vec<_>>());
         sum(heap, &colours, &runs, threads, &mut retention);
     }
     for (one, site) in heap.goroutines().iter().zip(site_of) {

@@ -24,7 +24,7 @@ struct Said<'a> {
     address: u64,
     bytes: u64,
     of: String,
-    /// `P` and `N`, repeated as often as it fits.
+    /// `P` and `N`, repeated as often as it fits; or how it can be known what it is.
     words: &'a [u8],
 }
 
@@ -62,9 +62,28 @@ fn check(mode: &str, build: &[&str], arguments: &[&str]) {
     let frozen = copy(&target, &runtime, &target.memory(), Limits::default()).expect("a copy");
     let objects = Objects::read(&runtime, &frozen).expect("a heap");
     assert_eq!(objects.spans.doubts(), &[] as &[String], "{mode}");
+    let said: Vec<Said<'_>> = target
+        .said
+        .split(' ')
+        .map(|text| parse(text).expect("an object"))
+        .collect();
+    let (named, said): (Vec<_>, Vec<_>) = said
+        .into_iter()
+        .partition(|said| b"TIC".contains(&said.words[0]));
+    let all = named.iter();
+    let all = all.filter_map(|one| objects.spans.object(one.address));
+    objects.learn(&all.collect::<Vec<_>>());
+    assert!(named.len() > 4);
+    for one in named {
+        let object = objects.spans.object(one.address).expect("an object");
+        // Before, no object tells its type.
+        if one.words == b"T" && runtime.minor < 22 {
+            continue;
+        }
+        assert_eq!(objects.type_name(object), Some(one.of), "{mode}");
+    }
     let mut typed = 0;
-    for said in target.said.split(' ') {
-        let said = parse(said).expect("an object");
+    for said in said {
         typed += u32::from(check_object(&objects, &said, mode));
     }
     // Bits without types are all that there is before.

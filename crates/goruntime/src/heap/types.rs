@@ -79,6 +79,17 @@ pub(crate) struct Field {
     pub(crate) of: u64,
 }
 
+/// What a pointer in a value of some type points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pointee {
+    /// One value of the type at this address.
+    One(u64),
+    /// The values of a slice.
+    Many(u64),
+    /// What the word before says: the two are an interface.
+    Dynamic,
+}
+
 /// All types of a program. An address of a type is one in the target.
 #[derive(Debug)]
 pub(crate) struct Types<'a> {
@@ -256,5 +267,31 @@ impl<'a> Types<'a> {
             }
         }
         Some(path)
+    }
+
+    /// What the pointer at an offset of a type points to, where that has a type.
+    pub(super) fn pointee(&self, address: u64, offset: u64) -> Option<Pointee> {
+        let (mut at, mut offset) = (address, offset);
+        for _ in 0..MAX_DEPTH {
+            let one = self.get(at)?;
+            match one.kind {
+                Kind::Struct => {
+                    let fields = self.places(&one)?;
+                    let fields = fields.filter_map(|(_, of, start)| Some((of?, start?)));
+                    let (of, start) = fields.take_while(|(_, start)| *start <= offset).last()?;
+                    offset -= start;
+                    at = of;
+                }
+                Kind::Array => {
+                    at = self.element(&one)?;
+                    offset = offset.checked_rem(self.get(at)?.size)?;
+                }
+                Kind::Pointer => return self.element(&one).map(Pointee::One),
+                Kind::Slice => return self.element(&one).map(Pointee::Many),
+                Kind::Interface => return Some(Pointee::Dynamic),
+                _ => return None,
+            }
+        }
+        None
     }
 }

@@ -10,6 +10,7 @@ use gorphan_model::proof::Awaited;
 use super::pointers::Objects;
 use super::roots::{self, Roots};
 use super::waits::{Waiting, Waits};
+use super::what::What;
 use super::{Heap, Holder, Located, Object, Pointer, Spot, Subject, Which, work};
 use crate::goroutine::{Goroutine, Machine};
 use crate::layout::roots::{Roots as Layout, VECTOR_BYTES};
@@ -405,16 +406,34 @@ impl Heap for World<'_> {
         self.roots.doubts.clone()
     }
 
+    fn learn(&self, objects: &[Object]) {
+        self.objects.learn(objects);
+    }
+
     fn type_id(&self, object: Object) -> Option<u64> {
-        self.objects.type_of(object).map(|typed| typed.of)
+        // Addresses are below 2^48.
+        self.objects.what(object).map(|what| match what {
+            What::Values(typed) => typed.of,
+            What::Channel(element) => element | 1 << 62,
+            What::Function(code) => code | 1 << 63,
+        })
     }
 
     fn type_name(&self, object: Object) -> Option<String> {
-        let typed = self.objects.type_of(object)?;
-        self.objects.types.name(typed.of)
+        match self.objects.what(object)? {
+            What::Function(code) => {
+                let pc = code.wrapping_sub(self.frozen.bias.0);
+                self.sites.function(pc).map(|name| format!("func {name}"))
+            }
+            _ => self.objects.type_name(object),
+        }
     }
 
     fn describe(&self, holder: Holder, pointer: Pointer) -> String {
+        if let (Holder::Object(object), Spot::Field(offset)) = (holder, pointer.at) {
+            // The way goes on with what this points to.
+            self.objects.learn_from(object, offset, pointer.to);
+        }
         self.describe_pointer(holder, pointer.at)
     }
 

@@ -77,11 +77,28 @@ type large struct {
 	t tail
 }
 
-// huge is large enough for two regions of the heap.
-type huge struct {
-	n uintptr
-	a [4 << 20]pair
+// wide takes many bytes for few pointers.
+type wide struct {
+	n [62]uintptr
 	p *int64
+	m uintptr
+}
+
+// leaf is small: what it is only its holder knows.
+type leaf struct {
+	p *int64
+	n [2]uintptr
+}
+
+func (*leaf) String() string { return "leaf" }
+
+type holder struct {
+	w [100]words
+	p *leaf
+	l []leaf
+	a any
+	s fmt.Stringer
+	c chan *int64
 }
 
 const (
@@ -160,10 +177,25 @@ func made() {
 		slice := reflect.MakeSlice(reflect.SliceOf(small), length, length)
 		say(slice.UnsafePointer(), small, mask, length)
 	}
-	wide := reflect.StructOf([]reflect.StructField{
+	made := reflect.StructOf([]reflect.StructField{
 		field("A", reflect.ArrayOf(300, small)), field("B", pointer), field("C", number),
 	})
-	say(reflect.New(wide).UnsafePointer(), wide, strings.Repeat(mask, 300)+"PN", 1)
+	say(reflect.New(made).UnsafePointer(), made, strings.Repeat(mask, 300)+"PN", 1)
+}
+
+// held are objects that others name, by the types of their fields (T), by interfaces (I), or that name themselves (C).
+func held() {
+	h := &holder{p: new(leaf), l: make([]leaf, 5), a: leaf{p: &targets[0]}, s: new(leaf), c: make(chan *int64, 3)}
+	kept = append(kept, unsafe.Pointer(h))
+	tell := func(at unsafe.Pointer, of, how string) {
+		fmt.Fprintf(out, " %x,8,%s,%s", uintptr(at), of, how)
+	}
+	tell(unsafe.Pointer(h), "main.holder", "T")
+	tell(unsafe.Pointer(h.p), "main.leaf", "T")
+	tell(unsafe.Pointer(&h.l[0]), "[]main.leaf", "T")
+	tell((*[2]unsafe.Pointer)(unsafe.Pointer(&h.a))[1], "main.leaf", "I")
+	tell((*[2]unsafe.Pointer)(unsafe.Pointer(&h.s))[1], "main.leaf", "I")
+	tell(*(*unsafe.Pointer)(unsafe.Pointer(&h.c)), "chan_*int64", "C")
 }
 
 func all() {
@@ -196,9 +228,11 @@ func main() {
 	runtime.GC()
 	all()
 	own()
+	held()
 	if len(os.Args) > 1 {
-		big := new(huge)
-		say(unsafe.Pointer(big), reflect.TypeOf(*big), "N"+strings.Repeat(pairMask, 4<<20)+"P", 1)
+		// So many that they lie in two regions of the heap.
+		big := make([]wide, 1<<17)
+		say(unsafe.Pointer(&big[0]), reflect.TypeOf(big[0]), strings.Repeat("N", 62)+"PN", len(big))
 	}
 	fmt.Fprintln(out)
 	out.Flush()
