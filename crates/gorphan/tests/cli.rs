@@ -408,6 +408,7 @@ fn explain_knows_codes_patterns_and_operations() {
     assert_eq!(run(&["gr1001"]), run(&["chan", "send"]));
     assert_eq!(run(&["N_Cast"]), run(&["n-cast"]));
     assert!(run(&["n-cast"]).contains("GR1001"));
+    assert_eq!(run(&["proof"]), run(&["Unreachable"]));
     assert!(run(&[]).contains("GR1101") && run(&[]).contains("premature-return"));
     check_failure(
         gorphan(&folder).args(["explain", "GR10001"]),

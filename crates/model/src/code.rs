@@ -102,6 +102,9 @@ pub const CODES: &[Code] = &[
     ),
 ];
 
+/// What a proof means: no code, as it stands beside every code of a goroutine.
+pub const PROOF: &str = include_str!("code/proof.md");
+
 /// The code of a live heap that grows from collection to collection.
 pub const HEAP_GROWS: &str = "GR1101";
 /// The code of goroutine stacks that grow from collection to collection.

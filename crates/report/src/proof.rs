@@ -88,7 +88,7 @@ fn objects(proof: &Unreachable, count: u64) -> Vec<String> {
         lines.push(format!("... and {more} more"));
     }
     if !shared && let Some(first) = lines.first_mut() {
-        *first = format!("for example {first}");
+        first.push_str(" (one of them)");
     }
     lines
 }

@@ -1,6 +1,6 @@
 //! `gorphan explain`: what a code means.
 
-use gorphan_model::code::{CODES, Code, for_operation};
+use gorphan_model::code::{CODES, Code, PROOF, for_operation};
 use gorphan_model::{Operation, Pattern};
 
 use super::Outcome;
@@ -8,6 +8,9 @@ use crate::args::Explain;
 use crate::config::nearest;
 use crate::error::{Failure, Result};
 use crate::output;
+
+/// What asks for the text about proofs: the word, and the results that reports name.
+const PROOF_WORDS: [&str; 4] = ["proof", "unreachable", "reachable", "inconclusive"];
 
 /// Runs the command.
 pub(crate) fn run(args: &Explain) -> Result<Outcome> {
@@ -27,6 +30,9 @@ fn explain(asked: &str) -> Option<String> {
     let same = |word: &str| word.eq_ignore_ascii_case(asked);
     if let Some(code) = CODES.iter().find(|code| same(code.id)) {
         return Some(with_newline(code.text));
+    }
+    if PROOF_WORDS.iter().any(|word| same(word)) {
+        return Some(with_newline(PROOF));
     }
     let dashed = asked.replace([' ', '_'], "-");
     let mut patterns = Pattern::ALL.into_iter();
@@ -72,7 +78,9 @@ fn with_newline(text: &str) -> String {
 }
 
 fn list() -> String {
-    let mut text = String::from("Codes:\n");
+    let mut text = String::from(
+        "proof   what it means that nothing can wake a goroutine, and what that cannot see\n\nCodes:\n",
+    );
     for Code { id, title, .. } in CODES {
         text.push_str(&format!("  {id}  {title}\n"));
     }
@@ -97,7 +105,8 @@ fn unknown(asked: &str) -> Failure {
         .iter()
         .map(|code| code.id)
         .chain(Pattern::ALL.map(Pattern::name))
-        .chain(Operation::ALL.map(Operation::as_str));
+        .chain(Operation::ALL.map(Operation::as_str))
+        .chain(PROOF_WORDS);
     let failure = Failure::new(format!("there is nothing to explain about {asked:?}"));
     match nearest(asked, words) {
         Some(word) => failure.advise(format!(

@@ -363,7 +363,7 @@ fn sync_method(name: &str) -> Option<Option<Operation>> {
 ///
 /// The runtime and sync packages, as the site's definition says, `golang.org/x/sync` among them: the line in
 /// `errgroup.(*Group).Wait` is the same for every program. Also the packages `internal/...` and `syscall` of the standard
-/// library, `time.Sleep`, and reflect's channel operations, for the same reason. `name` may be canonical or as the
+/// library, `iter`, `time.Sleep`, and reflect's channel operations, for the same reason. `name` may be canonical or as the
 /// source spells it.
 pub fn is_plumbing(name: &str) -> bool {
     let package = symbol::package(symbol::unvendored(name));
@@ -376,7 +376,7 @@ pub fn is_plumbing(name: &str) -> bool {
         || below("sync")
         || below("internal")
         || below("golang.org/x/sync")
-        || package == "syscall"
+        || matches!(package, "syscall" | "iter")
         || matches!(
             name,
             "panic"

@@ -155,6 +155,10 @@ pub(super) fn help(group: &Group) -> String {
     if let Some(pattern) = group.pattern {
         return format!("Looks like {}. {}", pattern.sentence(), pattern.help());
     }
+    if group.is_iterator() {
+        return "Call stop on every path, right after iter.Pull: next, stop := iter.Pull(seq); defer stop()."
+            .to_owned();
+    }
     match group.site.operation {
         Operation::Semaphore => {
             "Release the semaphore on every path, or acquire it with a context that ends."

@@ -52,7 +52,7 @@ pub(super) fn leaked(census: &Census<'_>, group: &Group) -> Option<String> {
     let nobody = match proof.cause.as_slice() {
         [] if proof.objects.len() > 1 => "nothing that runs can reach any of these".to_owned(),
         [] => "nothing that runs can reach it".to_owned(),
-        cause => chain(census, cause),
+        cause => chain(census, group, cause),
     };
     Some(format!("; {wait}, and {nobody}"))
 }
@@ -73,22 +73,33 @@ fn objects(objects: &[Awaited]) -> String {
     }
 }
 
-/// "goroutine 12 holds the lock, itself blocked in a channel send at main.f (main.go:41)".
-fn chain(census: &Census<'_>, cause: &[Blame]) -> String {
-    let Some((root, between)) = cause.split_last() else {
+/// "goroutine 12 has the lock on its stack, itself blocked in a channel send at main.f (main.go:41)". The first link is told,
+/// and of a chain its end, unless that is where it began.
+fn chain(census: &Census<'_>, group: &Group, cause: &[Blame]) -> String {
+    let is_there = |blame: &Blame| {
+        let sample = census.sample_of(blame.goroutine);
+        sample.map_or_else(|| "waiting".to_owned(), whereabouts)
+    };
+    let (Some(first), Some(root)) = (cause.first(), cause.last()) else {
         return String::new();
     };
-    let is_there = census
-        .sample_of(root.goroutine)
-        .map_or_else(|| "waiting".to_owned(), whereabouts);
-    match between.first() {
-        None => format!("{root}, itself {is_there}"),
-        Some(first) => format!(
-            "goroutine {}, which {}, waits in turn; the chain of {} ends with goroutine {}, {is_there}",
-            first.goroutine,
-            first.why,
-            grouped(cause.len() as u64),
-            root.goroutine
+    let told = format!("{first}, itself {}", is_there(first));
+    let is_circle = || {
+        let mut samples = census.samples(group);
+        let number = |sample: &Sample| {
+            let mut known = sample.identities.known.iter();
+            known.any(|one| one.id == root.goroutine)
+        };
+        samples.any(number)
+    };
+    match cause.len() {
+        1 => told,
+        _ if is_circle() => format!("{told}, and these waits go in a circle"),
+        length => format!(
+            "{told}; the chain of {} ends with goroutine {}, {}",
+            grouped(length as u64),
+            root.goroutine,
+            is_there(root)
         ),
     }
 }

@@ -176,11 +176,13 @@ fn what_both_the_runtime_and_the_proof_say_is_counted_once() {
 fn a_suspended_iterator_has_a_code_of_its_own() {
     let snapshot = draw(
         Format::Dump,
-        "1 coroutine | main.lines.func1 iter.Pull[...].func1 | iter.Pull[...] @1 | unreachable coroutine",
+        "1 coroutine | iter.Pull[...].func1.1 main.lines.func1 iter.Pull[...].func1 | iter.Pull[...] @1 | unreachable coroutine",
     );
     let mut groups = group(&snapshot, GroupBy::Site);
     let findings = judge(&snapshot, &mut groups, &Policy::default());
     assert_eq!(findings[0].code, "GR1019");
+    assert_eq!(&*findings[0].place.function, "main.lines.func1");
+    assert!(findings[0].help.contains("defer stop()"));
 }
 
 #[test]
@@ -210,6 +212,9 @@ fn messages() {
             text(&format!("6 {lock} | unreachable sync.Mutex*6 ! 12 holds the lock\n{holder}")),
             text(&format!(
                 "6 {lock} | unreachable sync.Mutex*6 ! 40 holds the lock; 41 has the channel on its stack; 12 holds the lock\n{holder}"
+            )),
+            text(&format!(
+                "6 {lock} | unreachable sync.Mutex*6 ! 12 has the lock on its stack; 3 reaches the channel, which makes the wait circular\n{holder}"
             )),
             text(&format!("6 {lock} | unreachable sync.Mutex*6 ! 77 holds the lock")),
             text(&format!("3 {send} | reachable global main.bus, field ch of *main.Bus")),
