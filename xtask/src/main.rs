@@ -4,6 +4,7 @@
 
 mod accept;
 mod bench;
+mod bench_proof;
 mod layouts;
 mod tidy;
 
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   ci            fmt, clippy, tests, documentation, tidy: what a change must pass
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
+  bench proof GO  proofs beside Go's own detector, dumps and debuggers, with a go command from 1.27 on
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["ci"] => ci(),
         ["tidy"] => tidy::run(&root()),
         ["bench"] => bench::run_all(&root()),
+        ["bench", "proof", go] => bench_proof::run_all(&root(), go),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
         ["fuzz", seconds] => fuzz(seconds),

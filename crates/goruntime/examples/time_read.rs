@@ -35,8 +35,8 @@ fn prove(
     let question = Question { threads, why: None };
     let answer = runtime.prove(frozen, &question)?;
     println!(
-        "proven in {:?}, {:.2} s of processors, on {threads} threads; peak memory {}",
-        start.elapsed(),
+        "proven in {:.3} s, {:.2} s of processors, on {threads} threads; peak memory {}",
+        start.elapsed().as_secs_f64(),
         processor_seconds()? - before,
         peak()?
     );

@@ -49,9 +49,10 @@ impl Runtime {
         heap: &impl Heap,
         question: &Question,
     ) -> Result<Answer, Error> {
-        let proven = Proven::new(heap, question.threads.max(1));
+        let threads = question.threads.max(1);
+        let proven = Proven::new(heap, threads);
         let outcome = |g: crate::Address| proven.outcome(g.0);
-        let (mut snapshot, details) = snapshot::build(self, frozen, &outcome)?;
+        let (mut snapshot, details) = snapshot::build(self, frozen, &outcome, threads)?;
         proven.fill(&mut snapshot, &details);
         let why = question.why;
         let why = why.and_then(|id| proven.why(id, &snapshot, &details));
@@ -64,7 +65,7 @@ impl Runtime {
 
     /// The goroutines where nothing is known of what they wait for.
     fn undecided(&self, frozen: &Frozen, error: &Error) -> Result<Answer, Error> {
-        let (mut snapshot, details) = snapshot::build(self, frozen, &|_| Outcome::default())?;
+        let (mut snapshot, details) = snapshot::build(self, frozen, &|_| Outcome::default(), 1)?;
         let proof = Arc::new(Proof::Inconclusive(error.to_string()));
         for sample in &mut snapshot.samples {
             let waits = sample.state.as_ref().is_some_and(waits_for_another);

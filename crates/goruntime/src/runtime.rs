@@ -299,7 +299,7 @@ impl Runtime {
     /// # Errors
     /// When the function table is damaged.
     pub fn snapshot(&self, frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
-        snapshot::build(self, frozen, &|_| Outcome::default())
+        snapshot::build(self, frozen, &|_| Outcome::default(), 1)
     }
 
     pub(crate) fn code<'a>(&'a self, work: &'a Work) -> Result<Code<'a>, Error> {

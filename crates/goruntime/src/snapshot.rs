@@ -12,11 +12,15 @@ use gorphan_model::{
 
 use crate::goroutine::{Goroutine, Machine};
 use crate::heap::prove::Outcome;
-use crate::image::pclntab::{Call, Work};
+use crate::heap::work::each;
+use crate::image::pclntab::{Call, Code, Work};
 use crate::labels::{self, Label};
 use crate::stack::{Cut, Physical, Unwinder};
 use crate::{Address, Detail, Details, Error, Frozen, Runtime, Thread};
 
+/// Goroutines of one part of a snapshot, which a thread makes alone. Their number says which of very many label values are kept,
+/// so it does not depend on threads.
+const GOROUTINES_PER_PART: usize = 8192;
 /// Problems that are kept; more are only counted.
 const MAX_PROBLEMS: usize = 1000;
 /// Nanoseconds of the unit that the runtime prints waits in.
@@ -58,7 +62,7 @@ struct Key {
 
 struct Builder<'a> {
     runtime: &'a Runtime,
-    outcome: &'a dyn Fn(Address) -> Outcome,
+    outcome: &'a (dyn Fn(Address) -> Outcome + Sync),
     frozen: &'a Frozen,
     unwinder: Unwinder<'a>,
     threads: HashMap<u64, Thread>,
@@ -71,50 +75,148 @@ struct Builder<'a> {
     problems_elided: u64,
 }
 
-/// Builds the snapshot of a copy. Goroutines of different outcomes, which are asked for by the address of their `g`, never
-/// share a sample.
+/// What was made of some goroutines that follow each other.
+struct Part {
+    /// In the order of the samples.
+    keys: Vec<Key>,
+    samples: Vec<Sample>,
+    problems: Vec<Problem>,
+    problems_elided: u64,
+    details: Details,
+}
+
+/// What one thread works with, and has made: parts by their numbers.
+#[derive(Default)]
+struct Hand<'a> {
+    builder: Option<Builder<'a>>,
+    parts: Vec<(usize, Part)>,
+}
+
+/// Builds the snapshot of a copy, on so many threads. Goroutines of different outcomes, which are asked for by the address of
+/// their `g`, never share a sample.
 pub(crate) fn build(
     runtime: &Runtime,
     frozen: &Frozen,
-    outcome: &dyn Fn(Address) -> Outcome,
+    outcome: &(dyn Fn(Address) -> Outcome + Sync),
+    threads: usize,
 ) -> Result<(Snapshot, Details), Error> {
-    let threads = frozen.threads.iter();
+    let work = Work::new();
+    let code = runtime.code(&work)?;
+    let chunks: Vec<&[Address]> = frozen.goroutines.chunks(GOROUTINES_PER_PART).collect();
+    let hands = each(threads, chunks.len(), |hand: &mut Hand<'_>, number| {
+        let make = || Builder::new(runtime, frozen, outcome, code);
+        let builder = hand.builder.get_or_insert_with(make);
+        let pointers = chunks.get(number).copied().unwrap_or_default();
+        pointers.iter().for_each(|g| builder.goroutine(*g));
+        hand.parts.push((number, builder.take()));
+    });
+    let mut parts: Vec<(usize, Part)> = hands.into_iter().flat_map(|hand| hand.parts).collect();
+    parts.sort_by_key(|(number, _)| *number);
     let mut snapshot = Snapshot::new(Format::Memory, ProfileKind::Goroutine);
     snapshot.go_version = Some(runtime.image().go_version().to_owned());
     snapshot.bytes_read = frozen.copied_bytes();
-    let work = Work::new();
-    let mut builder = Builder {
-        runtime,
-        outcome,
-        frozen,
-        unwinder: Unwinder::new(runtime.code(&work)?, frozen.bias.0, runtime.minor),
-        threads: threads.map(|thread| (thread.tid, *thread)).collect(),
-        samples: HashMap::default(),
-        labels: HashMap::new(),
-        names: HashMap::new(),
-        frames: HashMap::new(),
-        snapshot,
-        details: Details::default(),
-        problems_elided: 0,
-    };
-    for oddity in &runtime.oddities {
-        builder.snapshot.problems.push(Problem::new(oddity.clone()));
-    }
-    for pointer in &frozen.goroutines {
-        builder.goroutine(*pointer);
+    let oddities = runtime.oddities.iter();
+    snapshot
+        .problems
+        .extend(oddities.map(|oddity| Problem::new(oddity.clone())));
+    let mut details = Details::default();
+    let mut elided = 0;
+    let mut known = HashMap::default();
+    for (_, part) in parts {
+        elided += join(part, &mut known, &mut snapshot, &mut details);
     }
     if work.is_exhausted() {
         let message = "the function table takes longer to read than it should; some names, lines and frames are missing";
-        builder.snapshot.problems.push(Problem::new(message));
+        snapshot.problems.push(Problem::new(message));
     }
-    if builder.problems_elided > 0 {
-        let more = format!("{} further problems are not shown", builder.problems_elided);
-        builder.snapshot.problems.push(Problem::new(more));
+    if elided > 0 {
+        let more = format!("{elided} further problems are not shown");
+        snapshot.problems.push(Problem::new(more));
     }
-    Ok((builder.snapshot, builder.details))
+    Ok((snapshot, details))
+}
+
+/// Adds a part to what those before it made, and says how many problems were left out.
+fn join(
+    part: Part,
+    known: &mut HashMap<Key, usize, RandomState>,
+    snapshot: &mut Snapshot,
+    details: &mut Details,
+) -> u64 {
+    let mut places = Vec::with_capacity(part.keys.len());
+    for (key, sample) in part.keys.into_iter().zip(part.samples) {
+        let next = snapshot.samples.len();
+        let at = *known.entry(key).or_insert(next);
+        places.push(at);
+        match snapshot.samples.get_mut(at) {
+            Some(same) => add(same, sample),
+            None => snapshot.samples.push(sample),
+        }
+    }
+    details.system += part.details.system;
+    for mut one in part.details.goroutines {
+        one.sample = places.get(one.sample).copied().unwrap_or_default();
+        details.goroutines.push(one);
+    }
+    let room = MAX_PROBLEMS.saturating_sub(snapshot.problems.len());
+    let left_out = part.problems.len().saturating_sub(room) as u64;
+    snapshot
+        .problems
+        .extend(part.problems.into_iter().take(room));
+    left_out + part.problems_elided
+}
+
+/// Counts goroutines of the same key as others.
+fn add(same: &mut Sample, sample: Sample) {
+    same.count += sample.count;
+    same.leaked += sample.leaked;
+    if let Some((all, more)) = same.locked_to_thread.as_mut().zip(sample.locked_to_thread) {
+        *all += more;
+    }
+    same.labels.merge(&sample.labels);
+    if let Some((all, more)) = same.waits.as_mut().zip(sample.waits) {
+        all.merge(&more);
+    }
+    same.identities.known.extend(sample.identities.known);
 }
 
 impl<'a> Builder<'a> {
+    fn new(
+        runtime: &'a Runtime,
+        frozen: &'a Frozen,
+        outcome: &'a (dyn Fn(Address) -> Outcome + Sync),
+        code: Code<'a>,
+    ) -> Self {
+        let threads = frozen.threads.iter();
+        Self {
+            runtime,
+            outcome,
+            frozen,
+            unwinder: Unwinder::new(code, frozen.bias.0, runtime.minor),
+            threads: threads.map(|thread| (thread.tid, *thread)).collect(),
+            samples: HashMap::default(),
+            labels: HashMap::new(),
+            names: HashMap::new(),
+            frames: HashMap::new(),
+            snapshot: Snapshot::new(Format::Memory, ProfileKind::Goroutine),
+            details: Details::default(),
+            problems_elided: 0,
+        }
+    }
+
+    /// Gives what was made since the last time.
+    fn take(&mut self) -> Part {
+        let mut keys: Vec<(Key, usize)> = self.samples.drain().collect();
+        keys.sort_unstable_by_key(|(_, at)| *at);
+        Part {
+            keys: keys.into_iter().map(|(key, _)| key).collect(),
+            samples: std::mem::take(&mut self.snapshot.samples),
+            problems: std::mem::take(&mut self.snapshot.problems),
+            problems_elided: std::mem::take(&mut self.problems_elided),
+            details: std::mem::take(&mut self.details),
+        }
+    }
+
     fn problem(&mut self, address: Address, message: String) {
         if self.snapshot.problems.len() >= MAX_PROBLEMS {
             self.problems_elided += 1;

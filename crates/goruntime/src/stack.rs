@@ -7,7 +7,7 @@ pub(crate) mod scan;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -54,7 +54,7 @@ pub(crate) struct Unwinder<'a> {
     minor: u32,
     wrapper: Option<u8>,
     sites: HashMap<u64, Option<Site>, RandomState>,
-    calls: HashMap<u64, Rc<[Call<'a>]>>,
+    calls: HashMap<u64, Arc<[Call<'a>]>>,
 }
 
 impl<'a> Unwinder<'a> {

@@ -36,7 +36,7 @@ pub(crate) mod types;
 pub(crate) mod view;
 mod waits;
 pub(crate) mod what;
-mod work;
+pub(crate) mod work;
 pub(crate) mod world;
 
 use std::ops::Range;

@@ -167,8 +167,6 @@ impl<'w, 'a> Waits<'w, 'a> {
             return Wait::Unknown(format!("wait reason {number} has no known meaning"));
         };
         let found = match kind(words) {
-            // A program that does all in other goroutines ends its `main` so, and means it.
-            Some(Kind::Nothing) if one.id == 1 && words == "select (no cases)" => Ok(Wait::No),
             Some(Kind::Nothing) => Ok(Wait::ForNothing),
             Some(Kind::Runtime) => Ok(Wait::No),
             Some(Kind::Channel) => self.channels(waiting, false),

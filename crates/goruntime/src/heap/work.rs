@@ -97,7 +97,7 @@ pub(super) fn run(
 }
 
 /// Does `step` for every number below `count` on so many threads, each adding up what it found in an `A`.
-pub(super) fn each<A: Default + Send>(
+pub(crate) fn each<A: Default + Send>(
     threads: usize,
     count: usize,
     step: impl Fn(&mut A, usize) + Sync,
