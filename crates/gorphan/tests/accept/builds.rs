@@ -38,7 +38,6 @@ const WAYS: [Way<'_>; 6] = [
 ];
 
 #[test]
-#[ignore = "waits for the heap to be proven"]
 fn a_stripped_program_gives_the_same_verdicts() {
     let go = Go::on_path();
     conclude(&check_deterministic(

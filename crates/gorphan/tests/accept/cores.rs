@@ -14,7 +14,7 @@ use crate::twins::{Form, forms, programs};
 use crate::{conclude, jobs};
 
 /// Scenes that the short test takes cores of.
-const SHORT: [&str; 4] = ["deadlock", "every-lock", "held-by-sleeper", "nil-channels"];
+const SHORT: [&str; 2] = ["every-lock", "held-by-sleeper"];
 /// Scenes of which the long test cuts the cores.
 const CUT: [&str; 3] = ["every-lock", "held-by-wide-type", "many"];
 /// What is left of a core, in percent.
@@ -165,7 +165,6 @@ fn check_version(
 }
 
 #[test]
-#[ignore = "waits for the heap to be proven"]
 fn cores_give_the_verdicts_of_the_process() {
     // gdb is not on every machine.
     if Command::new("gcore").arg("-h").output().is_err() {
@@ -173,12 +172,7 @@ fn cores_give_the_verdicts_of_the_process() {
         return;
     }
     let wanted = |scene: &str| SHORT.contains(&scene);
-    conclude(&check_version(
-        &Go::on_path(),
-        &["twins"],
-        wanted,
-        &["deadlock"],
-    ));
+    conclude(&check_version(&Go::on_path(), &["twins"], wanted, &[]));
 }
 
 #[test]

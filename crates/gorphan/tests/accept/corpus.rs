@@ -410,7 +410,6 @@ pub(crate) fn check_deterministic(go: &Go, versions: &[Go], way: &Way<'_>) -> Ve
 }
 
 #[test]
-#[ignore = "waits for the heap to be proven"]
 fn deterministic_leaks_of_the_corpus_are_found() {
     let go = Go::on_path();
     let corpus = Corpus::of(&go).expect("Go 1.26 or later, whose sources have the corpus");

@@ -4,6 +4,8 @@ use crate::seen::{Group, Seen};
 
 /// Bytes of the smallest stack; others are twice as large, and so on.
 const SMALLEST_STACK: u64 = 2048;
+/// In place of a function: the stack cannot be shown.
+const UNNAMED: &str = "-";
 
 /// Goroutines that wait for ever at one place.
 #[derive(Debug, Clone)]
@@ -48,7 +50,11 @@ impl Expected {
             let mut parts = function.split(['.', '[']);
             parts.any(|part| part == self.function)
         };
-        group.operation == self.operation && group.functions.iter().any(named)
+        let is_there = match self.function.as_str() {
+            UNNAMED => group.functions.is_empty(),
+            _ => group.functions.iter().any(named),
+        };
+        group.operation == self.operation && is_there
     }
 }
 

@@ -150,7 +150,6 @@ fn innocents(go: &Go, packages: &[&str], complaints: &mut Vec<String>) -> Vec<(P
 }
 
 #[test]
-#[ignore = "waits for the heap to be proven"]
 fn busy_programs_are_not_suspected() {
     let go = Go::on_path();
     let mut complaints = Vec::new();

@@ -107,13 +107,11 @@ fn check_packages(go: &Go, packages: &[&str]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "waits for the heap to be proven"]
 fn what_leaks_is_found_and_what_is_held_is_not() {
     conclude(&check_packages(&Go::on_path(), &["twins"]));
 }
 
 #[test]
-#[ignore = "waits for the heap to be proven"]
 fn retained_bytes_are_exact() {
     conclude(&check_packages(&Go::on_path(), &["sizes"]));
 }
