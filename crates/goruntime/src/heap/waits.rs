@@ -16,7 +16,7 @@ use super::{Pointer, Wait};
 use crate::goroutine::Goroutine;
 use crate::layout::roots::Roots;
 use crate::memory::word_at;
-use crate::stack::maps::Sites;
+use crate::stack::maps::{Found, Sites};
 use crate::stack::scan::{Plan, Scanner, Stack};
 use crate::{Frozen, Runtime};
 
@@ -28,10 +28,13 @@ const SEMAPHORE_ROOTS: u64 = 251;
 const SEMAPHORE_ROOT_BYTES: u64 = 64;
 /// Bytes of a suspended coroutine's stack that are searched: what suspends it is called last.
 const COROUTINE_STACK_BYTES: u64 = 16 << 10;
-/// Frames from a goroutine's innermost one to `sync.(*Cond).Wait`; there are three.
-const CONDITION_FRAMES: usize = 8;
+/// Frames from a goroutine's innermost one to the function that is looked for; there are up to three.
+const INNERMOST_FRAMES: usize = 8;
 /// `sync.Cond.notify` (sync/cond.go, Go 1.19 to 1.25).
 const CONDITION_LIST: u64 = 16;
+
+/// The functions that park for ever.
+const BLOCKING: [&str; 3] = ["runtime.chanrecv", "runtime.chansend", "runtime.block"];
 
 /// What wait reasons stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +170,7 @@ impl<'w, 'a> Waits<'w, 'a> {
             return Wait::Unknown(format!("wait reason {number} has no known meaning"));
         };
         let found = match kind(words) {
-            Some(Kind::Nothing) => Ok(Wait::ForNothing),
+            Some(Kind::Nothing) => self.nothing(waiting, &BLOCKING),
             Some(Kind::Runtime) => Ok(Wait::No),
             Some(Kind::Channel) => self.channels(waiting, false),
             Some(Kind::Select) => self.channels(waiting, true),
@@ -221,7 +224,7 @@ impl<'w, 'a> Waits<'w, 'a> {
         let mut at = self.of_g(waiting, g.waiting)?;
         if at == 0 && is_select {
             // None of its channels is more than nil: others were put into their queues.
-            return Ok(Wait::ForNothing);
+            return self.nothing(waiting, &["runtime.selectgo"]);
         }
         if at == 0 {
             return Err("its channel is not known");
@@ -369,27 +372,42 @@ impl<'w, 'a> Waits<'w, 'a> {
 
     /// The lists of the conditions that the frame of `(*Cond).Wait` has pointers to.
     fn lists_in_frame(&self, waiting: &Waiting<'_>) -> Result<Vec<u64>, Unknown> {
+        let found = self.frame_of(waiting, &["sync.(*Cond).Wait"]);
         let missing = "the condition that it waits for was not found in its stack";
-        let Plan::Frames(start) = waiting.plan else {
-            return Err(missing);
+        let (sp, site) = found.ok_or(missing)?;
+        let words = site.pointers.iter();
+        let words = words.filter_map(|at| waiting.stack.word(sp.saturating_add((*at).into())));
+        let lists = words.filter(|word| *word != 0);
+        Ok(lists
+            .map(|word| word.wrapping_add(CONDITION_LIST))
+            .collect())
+    }
+
+    /// Nobody can wake it, if it is the runtime that parked it: packages that park goroutines by themselves, as gVisor does, give
+    /// these reasons as well, and have ways of their own to go on.
+    fn nothing(&self, waiting: &Waiting<'_>, by: &[&str]) -> Result<Wait, Unknown> {
+        match self.frame_of(waiting, by) {
+            Some(_) => Ok(Wait::ForNothing),
+            None => Err("what parked it is not known"),
+        }
+    }
+
+    /// The frame of one of some functions among the innermost: its stack pointer, and what is known of it.
+    fn frame_of(&self, waiting: &Waiting<'_>, names: &[&str]) -> Option<(u64, Found<'w>)> {
+        let Plan::Frames { start, .. } = waiting.plan else {
+            return None;
         };
         let (mut pc, mut sp) = (start.place.pc, start.place.sp);
-        for _ in 0..CONDITION_FRAMES {
-            let site = self.sites.get(pc.wrapping_sub(waiting.stack.bias));
-            let site = site.ok_or(missing)?;
-            if self.sites.is_in(site.pc, "sync.(*Cond).Wait") {
-                let words = site.pointers.iter();
-                let words = words.filter_map(|at| waiting.stack.word(sp + u64::from(*at)));
-                let lists = words.filter(|word| *word != 0);
-                return Ok(lists
-                    .map(|word| word.wrapping_add(CONDITION_LIST))
-                    .collect());
+        for _ in 0..INNERMOST_FRAMES {
+            let site = self.sites.get(pc.wrapping_sub(waiting.stack.bias))?;
+            if names.iter().any(|name| self.sites.is_in(site.pc, name)) {
+                return Some((sp, site));
             }
-            let return_at = sp.saturating_add(site.return_at.ok_or(missing)?);
-            pc = waiting.stack.word(return_at).ok_or(missing)?;
+            let return_at = sp.saturating_add(site.return_at?);
+            pc = waiting.stack.word(return_at)?;
             sp = return_at.saturating_add(8);
         }
-        Err(missing)
+        None
     }
 
     /// The `coro` that a goroutine is suspended in: the one that its frames point to, and that has the goroutine as its own.

@@ -257,7 +257,7 @@ impl<'a> World<'a> {
         self.scan_saved(bytes, stack, &mut scanner, &mut sure)?;
         match plan {
             Plan::Nothing => {}
-            Plan::Frames(start) => scanner.frames(*start, &mut sure)?,
+            Plan::Frames { start, runs } => scanner.frames(*start, *runs, &mut sure)?,
             Plan::Words(from) => scanner.words(*from, &mut sure),
         }
         scanner.finish(&mut sure)

@@ -43,6 +43,8 @@ pub(crate) struct Site {
     /// The caller's words are only guessed to be pointers as well: it was interrupted in place, or its share of the arguments is
     /// not known.
     pub(crate) loosens_caller: bool,
+    /// The function is of package `runtime`, which keeps addresses in numbers for as long as it is not interrupted.
+    pub(crate) is_runtime: bool,
     /// Bytes of the arguments, which lie behind the return address.
     argument_bytes: u64,
 }
@@ -176,6 +178,7 @@ fn site(code: &Code<'_>, function: &Function<'_>, rodata: Option<u64>, pc: u64) 
     let mut site = Site {
         pc: if pc > function.entry { pc - 1 } else { pc },
         is_top: function.flags & TOP_FRAME != 0,
+        is_runtime: function.name.starts_with("runtime."),
         writes_sp: function.flags & WRITES_SP != 0 && function.name != "runtime.cgocallback",
         ..Site::default()
     };

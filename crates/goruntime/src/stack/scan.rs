@@ -20,8 +20,13 @@ const MAX_FRAMES: usize = 1 << 25;
 pub(crate) enum Plan {
     /// There is none.
     Nothing,
-    /// Frame by frame from here on.
-    Frames(Start),
+    /// Frame by frame from here on; while it runs, those of the runtime word by word.
+    Frames {
+        /// The innermost frame.
+        start: Start,
+        /// A thread runs it.
+        runs: bool,
+    },
     /// Every word from here on: frames are being changed, or panics left some of them dead.
     Words(u64),
 }
@@ -50,7 +55,10 @@ pub(crate) fn plan(
     if panics || changes || matches!(one.status, Status::Unknown) {
         return Plan::Words(start.place.sp);
     }
-    Plan::Frames(start)
+    Plan::Frames {
+        start,
+        runs: is_running,
+    }
 }
 
 impl Plan {
@@ -58,7 +66,7 @@ impl Plan {
     pub(crate) fn range(&self, high: u64) -> Range<u64> {
         match self {
             Self::Nothing => 0..0,
-            Self::Frames(start) => start.place.sp..high,
+            Self::Frames { start, .. } => start.place.sp..high,
             Self::Words(low) => *low..high,
         }
     }
@@ -131,6 +139,7 @@ impl<'s, 'a> Scanner<'s, 'a> {
     pub(crate) fn frames(
         &mut self,
         start: Start,
+        runs: bool,
         visit: &mut impl FnMut(Pointer),
     ) -> Result<(), Unreadable> {
         let (mut pc, mut sp) = (start.place.pc, start.place.sp);
@@ -157,7 +166,8 @@ impl<'s, 'a> Scanner<'s, 'a> {
                 self.stack.words(sp..u64::MAX, visit);
                 return Ok(());
             }
-            self.frame(&site, sp, loose, visit)?;
+            let loose_here = loose || (runs && site.is_runtime);
+            self.frame(&site, sp, loose_here, visit)?;
             loose = site.loosens_caller;
             if !site.objects.is_empty() {
                 self.with_variables.push((sp, site));
