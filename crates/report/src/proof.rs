@@ -196,6 +196,14 @@ pub(crate) fn summary(snapshot: &Snapshot) -> Option<String> {
                 "all {all} that wait for another goroutine may still be woken"
             ));
         }
+        (1, 0, 0) => {
+            return Some("the one that waits for another goroutine can never be woken".to_owned());
+        }
+        (all, 0, 0) => {
+            return Some(format!(
+                "none of the {all} that wait for another goroutine can ever be woken"
+            ));
+        }
         (0, 0, unknown) => (format!("{unknown} are not decided"), Vec::new()),
         (0, may, unknown) => (
             format!("{may} may still be woken"),
@@ -230,8 +238,99 @@ pub(crate) fn holdings(snapshot: &Snapshot) -> Option<String> {
         ),
     };
     let live = bytes(retention.live_bytes);
+    // A query may show only some of them.
+    let leaked = retention.sites.iter().map(|site| site.goroutines);
+    let leaked = leaked.fold(0_u64, u64::saturating_add);
+    let shown = outcomes(snapshot);
+    let is_part = !shown
+        .iter()
+        .any(|one| one.count >= leaked && matches!(*one.proof, Proof::Unreachable(_)));
+    let whose = if is_part {
+        "The proven leaks of the whole program"
+    } else {
+        "Proven leaks"
+    };
     Some(format!(
-        "Proven leaks hold {}{shared}; {live} of heap are held otherwise.",
+        "{whose} hold {}{shared}; {live} of heap are held otherwise.",
         bytes(all)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample_proof;
+
+    /// The summary of `never` leaked, `may` reachable and `unknown` undecided goroutines.
+    fn check(never: u64, may: u64, unknown: u64, expected: Option<&str>) {
+        let mut snapshot = sample_proof().snapshot;
+        let of = |count: u64, result: &str| {
+            let mut samples = snapshot.samples.iter();
+            let is = |sample: &&gorphan_model::Sample| {
+                sample
+                    .proof
+                    .as_ref()
+                    .is_some_and(|it| it.result() == result)
+            };
+            let mut sample = samples.find(is).expect("one of each").clone();
+            sample.count = count;
+            (count > 0).then_some(sample)
+        };
+        let samples = [
+            of(never, "unreachable"),
+            of(may, "reachable"),
+            of(unknown, "inconclusive"),
+        ];
+        snapshot.samples = samples.into_iter().flatten().collect();
+        assert_eq!(summary(&snapshot).as_deref(), expected);
+    }
+
+    #[test]
+    fn a_summary_is_a_sentence_whatever_was_proven() {
+        let of = "that wait for another goroutine";
+        check(0, 0, 0, None);
+        check(0, 9, 0, Some(&format!("all 9 {of} may still be woken")));
+        check(
+            9,
+            0,
+            0,
+            Some(&format!("none of the 9 {of} can ever be woken")),
+        );
+        check(0, 0, 9, Some(&format!("of 9 {of} 9 are not decided")));
+        check(
+            0,
+            4,
+            5,
+            Some(&format!(
+                "of 9 {of} 4 may still be woken, 5 are not decided"
+            )),
+        );
+        check(
+            2,
+            3,
+            4,
+            Some(&format!(
+                "of 9 {of} 2 can never be woken, 3 may, 4 are not decided"
+            )),
+        );
+        check(
+            2,
+            0,
+            4,
+            Some(&format!(
+                "of 6 {of} 2 can never be woken, 4 are not decided"
+            )),
+        );
+    }
+
+    #[test]
+    fn what_a_query_hides_is_held_all_the_same() {
+        let mut snapshot = sample_proof().snapshot;
+        let told = |snapshot: &Snapshot| holdings(snapshot).expect("leaks hold something");
+        assert!(told(&snapshot).starts_with("Proven leaks hold"));
+        snapshot.samples.remove(0);
+        assert!(told(&snapshot).starts_with("The proven leaks of the whole program hold"));
+        snapshot.samples.clear();
+        assert!(told(&snapshot).starts_with("The proven leaks of the whole program hold"));
+    }
 }
