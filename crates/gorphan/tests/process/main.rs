@@ -235,6 +235,65 @@ fn cut_core(core: &Path, executable: &str) {
     }
 }
 
+/// All of the first goroutine at a site, as `--why` tells it; the report of all goroutines is `all`.
+fn why(arguments: &[&str], all: &Value, function: &str) -> (Option<i32>, Value) {
+    let groups = all["groups"].as_array().expect("groups");
+    let group = groups
+        .iter()
+        .find(|group| group["site"]["function"] == function);
+    let id = group.expect("the site")["goroutines"][0].to_string();
+    let output = inspect(&[arguments, &["--why", &id]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["goroutine"]["id"].to_string(), id);
+    (output.status.code(), report["goroutine"].clone())
+}
+
+#[test]
+fn one_goroutine_is_told_of_with_its_proof_in_a_process_and_its_core() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fixture = Fixture::start("mixed-service", "leak");
+    own_groups(&fixture, &folder);
+    let core = folder.path().join("core");
+    core_file::write(fixture.pid(), &core);
+    let core = core.to_str().expect("UTF-8");
+    let executable = support::fixtures().join("mixed-service");
+    let executable = executable.to_str().expect("UTF-8");
+    let pid = fixture.pid().to_string();
+    for arguments in [&[pid.as_str()][..], &[core, "--exe", executable]] {
+        let all = report(&inspect(arguments));
+        let (code, sender) = why(arguments, &all, "main.(*shop).checkout.func1");
+        assert_eq!(
+            (code, &sender["proof"]["result"]),
+            (Some(1), &"unreachable".into())
+        );
+        let object = sender["proof"]["object"]
+            .as_str()
+            .expect("what it waits for");
+        assert!(object.starts_with("chan error (cap 0) at 0x"), "{object}");
+        assert_eq!(sender["objects"][0]["waiters"], 1);
+        assert!(sender["retained"]["stack_bytes"].as_u64() >= Some(2048));
+        assert_eq!(sender["site"]["operation"], "chan send");
+
+        let (code, locked) = why(arguments, &all, "main.(*stock).count");
+        assert_eq!(
+            (code, &locked["proof"]["result"]),
+            (Some(0), &"reachable".into())
+        );
+        assert!(
+            !locked["proof"]["path"]
+                .as_array()
+                .expect("a way")
+                .is_empty()
+        );
+        // All 80 wait for one lock.
+        assert_eq!(locked["objects"][0]["waiters"], 80);
+        assert_eq!(locked["others"].as_array().map(Vec::len), Some(79));
+
+        let (code, idle) = why(arguments, &all, "net.(*netFD).accept");
+        assert_eq!((code, &idle["proof"]), (Some(0), &Value::Null));
+    }
+}
+
 #[test]
 fn processes_are_listed_with_what_they_are() {
     let fixture = Fixture::start("mixed-service", "leak");
