@@ -451,6 +451,13 @@ impl<'a> Copier<'a> {
         })
     }
 
+    /// What the latest layer has of a range.
+    pub(crate) fn latest(&self, address: Address, length: u64) -> Option<&[u8]> {
+        let layer = self.layers.last()?;
+        let (from, to) = layer.find(address, length)?;
+        (**self.rooms.get(layer.room)?).as_ref().get(from..to)
+    }
+
     pub(crate) fn finish(self, bias: Bias, goroutines: Vec<Address>) -> Frozen {
         let rooms = self.rooms.into_iter();
         Frozen {

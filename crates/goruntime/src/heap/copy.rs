@@ -44,18 +44,17 @@ pub(crate) fn copy(
         return Ok(());
     };
     copier.layer(list.chunks().collect())?;
-    let (pointers, _) = list.pointers(&|at, length| copier.slice(Address(at), length));
+    // The target is stopped meanwhile: what is looked up for each span is looked up where it was just copied to.
+    let (pointers, _) = list.pointers(&|at, length| copier.latest(Address(at), length));
     let length = u64::from(layout.span.bytes);
     copier.layer(pointers.iter().map(|at| (*at, length)).collect())?;
-    let listed = list.spans(layout, &|at, length| copier.slice(Address(at), length));
-    let spans = listed.spans;
+    let slice = |at: u64| copier.latest(Address(at), length);
+    let spans = list.described(layout, &pointers, 0, &slice).spans;
     copier.bulk(spans.iter().filter_map(contents).collect())?;
     let mut more: Vec<(u64, u64)> = Vec::new();
-    more.extend(
-        spans
-            .iter()
-            .map(|span| (span.taken_bits, span.taken_bytes())),
-    );
+    // Whether a slot of a plain span is taken changes nothing: nothing is found in it.
+    let scanned = spans.iter().filter(|span| !span.is_plain);
+    more.extend(scanned.map(|span| (span.taken_bits, span.taken_bytes())));
     if let Some(table) = Table::read(layout, heap, copier) {
         for span in spans.iter().filter(|span| !span.is_plain) {
             let parts = table.parts(copier, span.pages.clone());
@@ -117,7 +116,7 @@ fn channels(layout: &Layout, copier: &Copier<'_>, first: u64) -> Vec<(u64, u64)>
     let mut found = Vec::new();
     let mut at = first;
     while found.len() < MAX_CASES {
-        let Some(bytes) = copier.slice(Address(at), sudog_bytes.into()) else {
+        let Some(bytes) = copier.latest(Address(at), sudog_bytes.into()) else {
             break;
         };
         found.extend(word_at(bytes, channel.into()).map(|at| (at, layout.channel.bytes.into())));

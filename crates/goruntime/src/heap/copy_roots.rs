@@ -187,12 +187,15 @@ fn loose_words(
     spans: &[Span<'_>],
 ) -> HashSet<u64> {
     let mut found = HashSet::new();
+    let pages = spans.iter().map(|span| (span.pages.start, span.pages.end));
+    let mut pages: Vec<(u64, u64)> = pages.collect();
+    pages.sort_unstable();
     let mut look = |word: u64| {
-        let after = spans.partition_point(|span| span.pages.start <= word);
-        let span = after.checked_sub(1).and_then(|at| spans.get(at));
+        let after = pages.partition_point(|(start, _)| *start <= word);
+        let span = after.checked_sub(1).and_then(|at| pages.get(at));
         let is_outside = word.is_multiple_of(8)
             && (LOWEST_ADDRESS..END_OF_ADDRESSES).contains(&word)
-            && !span.is_some_and(|span| span.pages.contains(&word))
+            && !span.is_some_and(|(start, end)| (*start..*end).contains(&word))
             && runtime.image().rest(word.wrapping_sub(bias.0)).is_none();
         if is_outside && found.len() < MAX_LOOSE_WORDS {
             found.insert(word);

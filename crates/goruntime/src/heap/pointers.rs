@@ -81,6 +81,13 @@ impl<'a> Objects<'a> {
         let view = View::new(runtime, frozen, &modules);
         let types = Types::new(view.clone(), modules.clone(), &heap.types);
         let mut spans = Spans::read(runtime, frozen)?;
+        let version = runtime.image().go_version();
+        // Only Go 1.22 can be built so: the bits are then where they were in 1.21.
+        if has_experiment(version, "noallocheaders") {
+            spans.doubt(format!(
+                "{version} describes the heap in a way that is not read"
+            ));
+        }
         let mut goroutines = vec![0; (spans.objects() as usize).div_ceil(64)];
         let (mut low, mut high) = (u64::MAX, 0);
         for address in &frozen.goroutines {
@@ -104,7 +111,7 @@ impl<'a> Objects<'a> {
             channel: &heap.channel,
             arenas: Arenas::of(heap, variable, frozen, spans.all_mut()),
             minor: runtime.minor,
-            has_marks: has_marks(runtime.image().go_version(), runtime.minor),
+            has_marks: has_marks(version, runtime.minor),
             sudog_slot_bytes: u64::from(heap.waiting.sudog_bytes).next_multiple_of(16),
             goroutine_slot_bytes: low..=high,
             goroutines,
@@ -311,10 +318,15 @@ impl<'a> Objects<'a> {
     }
 }
 
+/// Whether a program was built with an experiment, or without one that is usual: `nogreenteagc`.
+fn has_experiment(version: &str, name: &str) -> bool {
+    let experiments = version.split_once("X:").map_or("", |(_, list)| list);
+    experiments.split([',', ' ']).any(|one| one == name)
+}
+
 /// Whether the collector of this version keeps mark bits in spans: from Go 1.26, and in 1.25 if asked for.
 fn has_marks(version: &str, minor: u32) -> bool {
-    let experiments = version.split_once("X:").map_or("", |(_, list)| list);
-    let has = |name: &str| experiments.split([',', ' ']).any(|one| one == name);
+    let has = |name: &str| has_experiment(version, name);
     match GoVersion::parse(version) {
         Some(_) if minor <= 25 => minor == 25 && has("greenteagc"),
         _ => !has("nogreenteagc"),
@@ -390,6 +402,26 @@ impl<'a> Words<'a> {
                 self.with_bits(index, *bits, visit);
             }
             start += mask.words;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_says_whether_spans_end_with_mark_bits() {
+        for (version, minor, expected) in [
+            ("go1.24.11", 24, false),
+            ("go1.25.5", 25, false),
+            ("go1.25.5 X:greenteagc", 25, true),
+            ("go1.25.5 X:arenas,greenteagc", 25, true),
+            ("go1.26.8", 26, true),
+            ("go1.26.8 X:nogreenteagc", 26, false),
+            ("devel go1.28-abcdef", u32::MAX, true),
+        ] {
+            assert_eq!(has_marks(version, minor), expected, "{version}");
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Span<'a> {
     pub(crate) pinned: u64,
     /// The address of one bit for each slot, set if it was taken when the span was last swept.
     pub(crate) taken_bits: u64,
-    /// Those bits. `None` if they were not copied, or are about to be replaced: any slot may be taken then.
+    /// Those bits. `None` if the span is plain, or they are about to be replaced: any slot may be taken then.
     pub(crate) taken: Option<&'a [u8]>,
     /// Its copied pages. `None` if it is plain, or was not readable.
     pub(crate) contents: Option<&'a [u8]>,
@@ -124,12 +124,14 @@ impl<'a> Spans<'a> {
         let heap = runtime.variables.heap.ok_or_else(missing)?;
         let heap = heap.wrapping_add(frozen.bias.0);
         let slice = |at: u64, length: u64| frozen.slice(Address(at), length);
-        let mut listed = List::read(layout, heap, frozen)?.spans(layout, &slice);
+        let mut listed = List::read(layout, heap, frozen)?
+            .unsorted(layout, &slice)
+            .sorted();
         for span in &mut listed.spans {
             if !span.is_plain {
                 span.contents = slice(span.pages.start, span.pages.end - span.pages.start);
             }
-            if span.taken_bits != 0 {
+            if span.taken_bits != 0 && !span.is_plain {
                 span.taken = slice(span.taken_bits, span.taken_bytes());
             }
         }
@@ -182,6 +184,10 @@ impl<'a> Spans<'a> {
 
     pub(super) fn all_mut(&mut self) -> &mut [Span<'a>] {
         &mut self.all
+    }
+
+    pub(super) fn doubt(&mut self, why: String) {
+        self.doubts.push(why);
     }
 
     /// Why something of the heap may be missing.
@@ -305,10 +311,9 @@ pub(super) struct List {
     sweep: u32,
 }
 
-/// What the list says.
-pub(super) struct Listed<'a> {
-    /// Spans of objects, by address, without what was copied of them.
-    pub(super) spans: Vec<Span<'a>>,
+/// Spans of objects by address, and why some may be missing.
+struct Listed<'a> {
+    spans: Vec<Span<'a>>,
     doubts: Vec<String>,
 }
 
@@ -358,17 +363,29 @@ impl List {
         (pointers, missing)
     }
 
-    /// The spans of objects among those listed.
-    pub(super) fn spans<'a, 'b>(
+    /// The spans of objects among those listed, in no order.
+    pub(super) fn unsorted<'a, 'b>(
         self,
         layout: &Layout,
         slice: &dyn Fn(u64, u64) -> Option<&'b [u8]>,
-    ) -> Listed<'a> {
-        let (pointers, mut missing) = self.pointers(slice);
-        let mut spans = Vec::new();
-        let mut odd = 0_u64;
+    ) -> Unsorted<'a> {
+        let (pointers, missing) = self.pointers(slice);
+        let length = u64::from(layout.span.bytes);
+        self.described(layout, &pointers, missing, &|at| slice(at, length))
+    }
+
+    /// As [`List::unsorted`], of those whose descriptions lie at `pointers`.
+    pub(super) fn described<'a, 'b>(
+        self,
+        layout: &Layout,
+        pointers: &[u64],
+        mut missing: u64,
+        slice: &dyn Fn(u64) -> Option<&'b [u8]>,
+    ) -> Unsorted<'a> {
+        let mut spans = Vec::with_capacity(pointers.len());
+        let mut odd = 0;
         for pointer in pointers {
-            let Some(bytes) = slice(pointer, layout.span.bytes.into()) else {
+            let Some(bytes) = slice(*pointer) else {
                 missing += 1;
                 continue;
             };
@@ -378,6 +395,30 @@ impl List {
                 Parsed::Odd => odd += 1,
             }
         }
+        Unsorted {
+            spans,
+            missing,
+            odd,
+        }
+    }
+}
+
+/// What the list says.
+pub(super) struct Unsorted<'a> {
+    /// Spans of objects, without what was copied of them.
+    pub(super) spans: Vec<Span<'a>>,
+    missing: u64,
+    odd: u64,
+}
+
+impl<'a> Unsorted<'a> {
+    /// By address, and none that overlap.
+    fn sorted(self) -> Listed<'a> {
+        let Self {
+            mut spans,
+            missing,
+            mut odd,
+        } = self;
         spans.sort_unstable_by_key(|span| span.pages.start);
         let mut end = 0;
         spans.retain(|span| {
