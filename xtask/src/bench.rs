@@ -1,7 +1,10 @@
-//! `cargo xtask bench`: decoding side by side with other projects' parsers, on profiles of a real Go program.
+//! `cargo xtask bench`: decoding side by side with other projects' parsers, on profiles of a real Go program, and reading
+//! Go source.
 //!
 //! Rounds alternate between gorphan and the peer, so that both see the same machine; medians over the rounds are
 //! printed as a Markdown table for BENCHMARKS.md.
+
+pub(crate) mod source;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +39,8 @@ pub(crate) fn run_all(root: &Path) -> Outcome {
     bench.compare("counted.txt", "pprof", 1)?;
     bench.compare("profile.pb.gz", "pprof", 51)?;
     bench.compare("paths.pb.gz", "pprof", 9)?;
-    bench.whole_process()
+    bench.whole_process()?;
+    source::run_all(root)
 }
 
 /// Builds everything and generates the inputs that are not there yet.

@@ -20,6 +20,7 @@ usage: cargo xtask COMMAND
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
   bench proof GO  proofs beside Go's own detector, dumps and debuggers, with a go command from 1.27 on
+  bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["bench"] => bench::run_all(&root()),
         ["bench", "proof", go] => bench_proof::run_all(&root(), go),
+        ["bench", "source"] => bench::source::run_all(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
         ["fuzz", seconds] => fuzz(seconds),

@@ -1,6 +1,7 @@
 //! The file and its declarations.
 
 use super::Parser;
+use super::list::Of;
 use crate::syntax::Span;
 use crate::syntax::Token;
 use crate::syntax::ast::{
@@ -335,7 +336,7 @@ impl Parser<'_, '_, '_> {
     fn function(&mut self) -> DeclId {
         let start = self.span.start;
         self.next();
-        let receiver = (self.token == Token::LeftParen).then(|| self.params());
+        let receiver = (self.token == Token::LeftParen).then(|| self.params(Of::Others));
         let name = self.ident("the name of the function");
         let type_params = if self.token == Token::LeftBracket {
             self.type_params()

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::Parser;
+use super::{Parser, Scanner};
 use crate::syntax::ast::{ChanDir, ExprId, ExprKind, List, LiteralKind};
 use crate::syntax::{Span, Token};
 
@@ -115,7 +115,9 @@ impl Parser<'_, '_, '_> {
                 }
                 // The arrow behind `chan` is the next one's.
                 ChanDir::Send => {
-                    arrow = was + "chan".len() as u32;
+                    let behind = was as usize + "chan".len();
+                    let mut scanner = Scanner::at(self.scanner.source(), behind);
+                    arrow = scanner.next_token().span.start;
                     chan = element;
                 }
             }

@@ -14,22 +14,24 @@ pub(super) struct Entry {
 
 /// Which list an entry is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(super) enum Of {
     Params,
+    /// A receiver or results, where no `...` may stand.
+    Others,
     /// Their types are constraints.
     TypeParams,
 }
 
 impl Parser<'_, '_, '_> {
-    /// Parameters or results in parentheses.
-    pub(super) fn params(&mut self) -> List<FieldId> {
+    /// Parameters, results or a receiver in parentheses.
+    pub(super) fn params(&mut self, of: Of) -> List<FieldId> {
         if self.token != Token::LeftParen {
             self.expected("`(` and the parameters");
             return List::EMPTY;
         }
         self.next();
         let mark = self.params.len();
-        let list = self.entries(Of::Params, Token::RightParen, mark);
+        let list = self.entries(of, Token::RightParen, mark);
         self.close(Token::RightParen, "`)` to close the parameters");
         list
     }
@@ -86,7 +88,7 @@ impl Parser<'_, '_, '_> {
             let entry = self.entry(of);
             self.params.push(entry);
             let wanted = match of {
-                Of::Params => "`,` or `)` in the list of parameters",
+                Of::Params | Of::Others => "`,` or `)` in the list of parameters",
                 Of::TypeParams => "`,` or `]` in the list of type parameters",
             };
             if !self.comma(close, wanted) || self.span == before {
@@ -105,7 +107,7 @@ impl Parser<'_, '_, '_> {
         let typ = match of {
             _ if self.token == Token::Ellipsis => self.variadic(),
             Of::TypeParams => self.constraint(),
-            Of::Params => self.typ(),
+            Of::Params | Of::Others => self.typ(),
         };
         let (name, typ) = (None, Some(typ));
         Entry { name, typ }
@@ -130,7 +132,7 @@ impl Parser<'_, '_, '_> {
         };
         let typ = match of {
             Of::TypeParams => self.constraint_from(typ),
-            Of::Params => typ,
+            Of::Params | Of::Others => typ,
         };
         let typ = Some(typ);
         Entry { name, typ }
@@ -181,6 +183,7 @@ impl Parser<'_, '_, '_> {
         is_mixed |= self.idents.len() > names;
         self.names_as_types(names);
         let list = self.ast.list_from(&mut self.fields, fields);
+        self.check_variadic(of, list);
         if of == Of::TypeParams && !list.is_empty() && (is_mixed || !has_names) {
             self.broken(
                 self.span,
@@ -203,5 +206,25 @@ impl Parser<'_, '_, '_> {
             self.fields.push(field);
         }
         self.idents.truncate(mark);
+    }
+
+    /// Complains of the first `...` that does not stand with the last parameter and its only name.
+    fn check_variadic(&mut self, of: Of, list: List<FieldId>) {
+        let is_variadic = |id: &FieldId| {
+            let typ = self.ast[*id].typ;
+            matches!(self.ast[typ].kind, ExprKind::Ellipsis(_))
+        };
+        let fields = &self.ast[list];
+        let Some(place) = fields.iter().position(is_variadic) else {
+            return;
+        };
+        let Some(field) = fields.get(place).map(|id| self.ast[*id]) else {
+            return;
+        };
+        let is_last = place + 1 == fields.len() && field.names.len() < 2;
+        if of != Of::Params || !is_last {
+            let span = self.ast[field.typ].span;
+            self.broken(span, "`...` stands with the last parameter only");
+        }
     }
 }

@@ -100,6 +100,10 @@ fn arrows_and_channel_types() {
         "_ = make(<-chan<- chan int)",
         "assign = 1 1, name, call -, name, chan-receive, chan-receive, name",
     );
+    check(
+        "_ = make(<-chan /* */ <- chan int)",
+        "assign = 1 1, name, call -, name, chan-receive, chan-receive, name",
+    );
     check("c <- <-d", "send, name, unary <-, name");
     check(
         "var c chan (<-chan int)",
@@ -432,4 +436,23 @@ fn a_file_too_large_is_left_alone() {
         errors(&file),
         ["1:1: the file has 67108865 bytes; at most 67108864 are read"]
     );
+}
+
+#[test]
+fn dots_stand_with_the_last_parameter() {
+    let rule = "`...` stands with the last parameter only";
+    let check = |signature: &str, column: Option<u32>| {
+        let source = format!("package p\nfunc {signature} {{}}");
+        let expected: Vec<String> = column
+            .iter()
+            .map(|column| format!("2:{column}: {rule}"))
+            .collect();
+        assert_eq!(errors(&read(&source).1), expected, "{signature}");
+    };
+    check("f(a int, b ...int)", None);
+    check("f(...int)", None);
+    check("f(a, b ...int)", Some(13));
+    check("f(a ...int, b int)", Some(10));
+    check("f() (a ...int)", Some(13));
+    check("(a ...T) f()", Some(9));
 }

@@ -1,6 +1,7 @@
 //! Types.
 
 use super::Parser;
+use super::list::Of;
 use crate::syntax::ast::{
     ChanDir, ExprId, ExprKind, Field, FieldId, Ident, List, Signature, SignatureId,
 };
@@ -189,7 +190,7 @@ impl Parser<'_, '_, '_> {
 
     /// Parameters and results.
     pub(super) fn signature(&mut self, start: u32, type_params: List<FieldId>) -> SignatureId {
-        let params = self.params();
+        let params = self.params(Of::Params);
         let results = self.results();
         let span = self.since(start);
         self.ast.add(Signature {
@@ -202,7 +203,7 @@ impl Parser<'_, '_, '_> {
 
     fn results(&mut self) -> List<FieldId> {
         if self.token == Token::LeftParen {
-            return self.params();
+            return self.params(Of::Others);
         }
         match self.try_type() {
             Some(typ) => {

@@ -189,7 +189,10 @@ impl<'s> Scanner<'s> {
             }
         }
         if self.byte(end) >= 0x80 {
-            self.position = self.wide_name(end);
+            let starts_wide = end == start;
+            if !starts_wide || self.char_at(start).is_some_and(char::is_alphabetic) {
+                self.position = self.wide_name(end);
+            }
             return Token::Name;
         }
         self.position = end;

@@ -194,6 +194,7 @@ fn bytes_that_are_no_text() {
     check_error(b"// \0", 3, "NUL");
     check_error(b"\"\xFF\"", 1, "UTF-8");
     check_error(b"a \xC3", 2, "UTF-8");
+    check_error("a ۶ b".as_bytes(), 2, "no meaning");
     check_error(b"a # b", 2, "no meaning");
     check_error("a € b".as_bytes(), 2, "no meaning");
     let (tokens, errors) = scan(b"a \xFF # ? b");
