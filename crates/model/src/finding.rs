@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::gc::Slope;
 use crate::{Operation, Proof};
 
 /// How sure gorphan is, ordered.
@@ -55,6 +56,17 @@ pub enum Evidence {
         /// Of those in the first, how many are still there; `None` where the sources have no ids.
         stayed: Option<u64>,
     },
+    /// More with every round of requests.
+    PerRequest {
+        /// Goroutines before the first request.
+        before: u64,
+        /// Goroutines after the last, at rest.
+        after: u64,
+        /// Requests in between.
+        requests: u64,
+        /// Goroutines for each request, with the 95 % interval.
+        per_request: Slope,
+    },
     /// Still there when the tests of a package were over, and had had time to end.
     Leftover {
         /// How many.
@@ -81,7 +93,7 @@ impl Evidence {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Threshold { .. } => "threshold",
-            Self::Growth { .. } => "growth",
+            Self::Growth { .. } | Self::PerRequest { .. } => "growth",
             Self::Leftover { .. } => "leftover",
             Self::RuntimeReported { .. } => "runtime_reported",
             Self::Proof { .. } => "proof",
@@ -93,6 +105,7 @@ impl Evidence {
         match self {
             Self::RuntimeReported { count } | Self::Leftover { count, .. } => *count,
             Self::Proof { count, proof } if matches!(**proof, Proof::Unreachable(_)) => *count,
+            Self::PerRequest { before, after, .. } => after.saturating_sub(*before),
             Self::Proof { .. } | Self::Threshold { .. } | Self::Growth { .. } => 0,
         }
     }

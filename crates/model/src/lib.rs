@@ -11,6 +11,7 @@ pub mod finding;
 pub mod gc;
 pub mod goroutine;
 pub mod group;
+pub mod load;
 pub mod operation;
 pub mod proof;
 pub mod query;

@@ -1,7 +1,7 @@
 //! The words that more than one renderer uses.
 
 use gorphan_model::diff::Change;
-use gorphan_model::gc::{GcTrace, Growth, Measure, Trend};
+use gorphan_model::gc::{GcTrace, Growth, Measure, Slope, Trend};
 use gorphan_model::verdict::DismissedBy;
 use gorphan_model::{
     Evidence, Finding, Group, Pattern, Problem, ProfileKind, Proof, Sample, Verdict, Waits,
@@ -99,6 +99,16 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             };
             format!("grew from {before} to {after}{kept}")
         }
+        Evidence::PerRequest {
+            before,
+            after,
+            requests,
+            per_request,
+        } => format!(
+            "{before} before {}, {after} after: {} for each request",
+            count_of(*requests, "request"),
+            slope(per_request)
+        ),
         Evidence::Leftover {
             count,
             grace_millis,
@@ -114,6 +124,14 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         }
         Evidence::Proof { count, proof } => crate::proof::sentence(*count, proof),
     }
+}
+
+/// `1.00 (95 %: 0.98 to 1.02)`.
+pub(crate) fn slope(slope: &Slope) -> String {
+    format!(
+        "{:.2} (95 %: {:.2} to {:.2})",
+        slope.estimate, slope.low, slope.high
+    )
 }
 
 /// Which test started the goroutines, and of which package; `None` for what no test gate found.

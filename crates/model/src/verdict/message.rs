@@ -1,5 +1,6 @@
 //! The sentences of a finding: who waits where for what, how many, how long, started by whom, and why nobody may come.
 
+use crate::gc::Slope;
 use crate::verdict::facts::{Census, Starters};
 use crate::verdict::proof;
 use crate::{Evidence, Group, Operation};
@@ -113,6 +114,12 @@ fn why(census: &Census<'_>, group: &Group) -> String {
             after,
             stayed,
         } => Some(grown(*before, *after, *stayed)),
+        Evidence::PerRequest {
+            before,
+            after,
+            requests,
+            per_request,
+        } => Some(per_requests(*before, *after, *requests, per_request)),
         Evidence::Leftover { .. } | Evidence::RuntimeReported { .. } | Evidence::Proof { .. } => {
             None
         }
@@ -129,6 +136,17 @@ fn why(census: &Census<'_>, group: &Group) -> String {
     } else {
         text
     }
+}
+
+/// "there were 3 before 50 requests and 53 after: 1.00 for each request".
+fn per_requests(before: u64, after: u64, requests: u64, slope: &Slope) -> String {
+    format!(
+        "there were {} before {} requests and {} after, {:.2} more for each request",
+        grouped(before),
+        grouped(requests),
+        grouped(after),
+        slope.estimate
+    )
 }
 
 /// Rules whose reason tells of the starters already.

@@ -141,6 +141,7 @@ fn told(snapshot: &Snapshot, policy: &Policy) -> String {
             Evidence::Threshold { rule, count, .. } => format!("{rule} {count}"),
             Evidence::RuntimeReported { count } => format!("runtime-reported {count}"),
             Evidence::Growth { .. } => "growth".to_owned(),
+            Evidence::PerRequest { .. } => "per request".to_owned(),
             Evidence::Leftover { count, .. } => format!("leftover {count}"),
             Evidence::Proof { count, proof } => format!("{} {count}", proof.result()),
         });

@@ -249,6 +249,20 @@ fn evidence(evidence: &model::Evidence) -> wire::Evidence<'_> {
             before: *before,
             after: *after,
             stayed: *stayed,
+            requests: None,
+            per_request: None,
+        },
+        model::Evidence::PerRequest {
+            before,
+            after,
+            requests,
+            per_request,
+        } => wire::Evidence::Growth {
+            before: *before,
+            after: *after,
+            stayed: None,
+            requests: Some(*requests),
+            per_request: Some(interval(per_request)),
         },
         model::Evidence::Leftover {
             count,
@@ -263,6 +277,14 @@ fn evidence(evidence: &model::Evidence) -> wire::Evidence<'_> {
         model::Evidence::Proof { count, proof } => {
             wire::Evidence::Proof(proof::evidence(*count, proof))
         }
+    }
+}
+
+fn interval(slope: &model::gc::Slope) -> wire::Interval {
+    wire::Interval {
+        estimate: slope.estimate,
+        low: slope.low,
+        high: slope.high,
     }
 }
 

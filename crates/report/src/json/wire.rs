@@ -160,6 +160,14 @@ pub(super) struct Dismissed<'a> {
     pub(super) reason: &'a str,
 }
 
+/// A number with its 95 % interval.
+#[derive(Serialize)]
+pub(super) struct Interval {
+    pub(super) estimate: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Evidence<'a> {
@@ -174,6 +182,10 @@ pub(super) enum Evidence<'a> {
         before: u64,
         after: u64,
         stayed: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        requests: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        per_request: Option<Interval>,
     },
     Leftover {
         count: u64,
