@@ -71,6 +71,56 @@ pub(crate) fn capture(
     Ok(captured?)
 }
 
+/// A running program that is looked at several times.
+pub(crate) struct Looks {
+    target: Target,
+    http: HttpOptions,
+}
+
+impl Looks {
+    /// A process or an endpoint; anything else does not change between two looks.
+    pub(crate) fn new(source: &str, http: &HttpArgs, process: &ProcessArgs) -> Result<Self> {
+        let mut target = Target::parse(source)?;
+        match &mut target {
+            // The same format each time, and the one that costs the program least.
+            Target::Http(endpoint) => endpoint.debug = Debug::Only(http.debug.unwrap_or(0)),
+            Target::Process { options, .. } => {
+                options.pause_budget = process.pause_budget;
+                options.proof = false;
+            }
+            Target::Core { .. } | Target::Stdin | Target::File(_) => {
+                return Err(Failure::new(format!("cannot drive load at {source}: it is no running program"))
+                    .advise("give --target the number of a process (see `gorphan ps`) or the URL of its net/http/pprof"));
+            }
+        }
+        Ok(Self {
+            target,
+            http: http_options(http)?,
+        })
+    }
+
+    /// Looks at it now.
+    pub(crate) fn take(&self, filter: Filter) -> Result<Capture> {
+        let options = Options {
+            filter,
+            ..Options::default()
+        };
+        Ok(gorphan_capture::capture(
+            &self.target,
+            &self.http,
+            &options,
+        )?)
+    }
+
+    /// Its base URL, where it is an endpoint.
+    pub(crate) fn url(&self) -> Option<url::Url> {
+        match &self.target {
+            Target::Http(endpoint) => url::Url::parse(&endpoint.name()).ok(),
+            _ => None,
+        }
+    }
+}
+
 /// Lays the core file over the executable that was given.
 fn with_executable(target: Target, process: &ProcessArgs) -> Result<Target> {
     match (target, &process.exe) {

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::ExecTest(args) => return ended(cmd::test::exec(args)),
         Command::BecomeTest(args) => return ended(cmd::test::become_test(args)),
         Command::Inspect(args) => cmd::inspect::run(args),
+        Command::Load(args) => cmd::load::run(args),
         Command::Ps(args) => cmd::ps::run(args),
         Command::Diff(args) => cmd::diff::run(args),
         Command::Gctrace(args) => cmd::gctrace::run(args),

@@ -232,3 +232,126 @@ fn a_second_wrapper_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err.contains("-exec"), "{err}");
 }
+
+/// The service of the fixtures, while it runs.
+struct Service {
+    child: std::process::Child,
+    url: String,
+}
+
+impl Service {
+    fn start() -> Self {
+        use std::io::{BufRead, BufReader};
+        let out = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("gate-service");
+        let mut build = Command::new(go());
+        plain(&mut build);
+        let (output, _, err) = run(build.args(["build", "-o"]).arg(&out).arg("./service"));
+        assert!(output.status.success(), "{err}");
+        let mut child = Command::new(&out)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let url = line
+            .trim()
+            .strip_prefix("ready ")
+            .expect("it is ready")
+            .to_owned();
+        Self { child, url }
+    }
+
+    /// The report of load, whose goroutines are read at `target`.
+    fn load(&self, target: &str, path: &str, arguments: &[&str]) -> Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gorphan"));
+        plain(&mut command);
+        let url = format!("{}{path}", self.url);
+        command
+            .args(["load", "--format", "json", "--target", target])
+            .args(arguments);
+        if !arguments.contains(&"--exec") {
+            command.args(["--http", &url]);
+        }
+        let (output, out, err) = run(&mut command);
+        let document: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        let found = document["findings"]
+            .as_array()
+            .is_some_and(|findings| !findings.is_empty());
+        assert_eq!(output.status.code(), Some(found.into()), "{err}");
+        document
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn goroutines_for_each_request_are_found_and_pools_are_not() {
+    let service = Service::start();
+    let pid = service.child.id().to_string();
+    // A pool fills up, and nothing is nothing.
+    for path in ["/pool", "/ok"] {
+        let document = service.load(&service.url, path, &["-n", "50"]);
+        assert_eq!(
+            document["findings"].as_array().map(Vec::len),
+            Some(0),
+            "{path}: {document:#}"
+        );
+    }
+    let pool = |site: &Value| site["site"]["function"] == "main.work";
+    let document = service.load(&pid, "/pool", &["-n", "20"]);
+    let sites = document["load"]["sites"].as_array().expect("a list");
+    assert!(!sites.iter().any(pool), "it was full before: {document:#}");
+    // Each request leaves one; and one in four does.
+    for (target, path, slope) in [
+        (&service.url, "/leak", 1.0),
+        (&pid, "/leak", 1.0),
+        (&pid, "/some", 0.25),
+    ] {
+        let document = service.load(target, path, &["-n", "50"]);
+        let finding = &document["findings"][0];
+        assert_eq!(finding["function"], "main.leak.func1", "{document:#}");
+        assert_eq!(finding["operation"], "chan send");
+        let evidence = &finding["evidence"][0];
+        assert_eq!(
+            (&evidence["kind"], &evidence["requests"]),
+            (&"growth".into(), &50.into())
+        );
+        let per_request = &evidence["per_request"];
+        let number = |key: &str| per_request[key].as_f64().expect("a number");
+        assert!(
+            number("low") > 0.0 && (number("estimate") - slope).abs() < 0.1,
+            "{per_request}"
+        );
+        let grown = evidence["after"].as_u64().zip(evidence["before"].as_u64());
+        let grown = grown
+            .map(|(after, before)| after - before)
+            .expect("numbers");
+        assert_eq!(finding["count"], grown);
+        assert!((grown as f64 - 50.0 * slope).abs() <= 1.0, "{grown}");
+    }
+}
+
+#[test]
+fn a_command_can_make_the_requests() {
+    let service = Service::start();
+    let fetch = format!(
+        "for i in $(seq {{requests}}); do curl -s {}/leak; done; echo requests: {{requests}}",
+        service.url
+    );
+    let document = service.load(
+        &service.child.id().to_string(),
+        "",
+        &["-n", "30", "--warm-up", "0", "--exec", &fetch],
+    );
+    assert_eq!(document["load"]["requests"], 30);
+    assert_eq!(document["findings"][0]["count"], 30, "{document:#}");
+}

@@ -20,6 +20,7 @@ pub(crate) fn render(
     let findings = match document {
         Document::Inspect(report) => report.findings,
         Document::Diff(report) => report.findings,
+        Document::Load(report) => &report.trend.findings,
         Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Github)),
     };
     for finding in findings {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use gorphan_model::diff::SiteChange;
 use gorphan_model::gc::{GcTrace, Trend};
+use gorphan_model::load::LoadTrend;
 use gorphan_model::operation::{classify, site_frame};
 use gorphan_model::proof::Why;
 use gorphan_model::{Finding, GoroutineId, Group, Problem, Sample, Snapshot};
@@ -127,6 +128,16 @@ pub struct GcTraceReport<'a> {
     pub trend: &'a Trend,
 }
 
+/// The result of `load`.
+pub struct LoadReport<'a> {
+    /// What was loaded.
+    pub target: TargetInfo,
+    /// The rounds and what they amount to.
+    pub trend: &'a LoadTrend,
+    /// From all captures.
+    pub problems: Vec<Problem>,
+}
+
 /// What to render.
 pub enum Document<'a> {
     /// `inspect`.
@@ -137,6 +148,8 @@ pub enum Document<'a> {
     Diff(DiffReport<'a>),
     /// `gctrace`.
     GcTrace(GcTraceReport<'a>),
+    /// `load`.
+    Load(LoadReport<'a>),
 }
 
 /// How to render. Not every document has every format: [`render`] says which.
@@ -245,6 +258,7 @@ impl Document<'_> {
             Self::Why(_) => "inspect --why",
             Self::Diff(_) => "diff",
             Self::GcTrace(_) => "gctrace",
+            Self::Load(_) => "load",
         }
     }
 
@@ -255,7 +269,7 @@ impl Document<'_> {
             has: match self {
                 Self::Inspect(_) => "terminal, json, sarif, html, pprof, github, markdown",
                 Self::Why(_) => "terminal, json",
-                Self::Diff(_) => "terminal, json, sarif, html, github, markdown",
+                Self::Diff(_) | Self::Load(_) => "terminal, json, sarif, html, github, markdown",
                 Self::GcTrace(_) => "terminal, json, html, markdown",
             },
         }

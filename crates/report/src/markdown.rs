@@ -8,7 +8,8 @@ use gorphan_model::{Finding, Frame, Group, Problem};
 use crate::clean::clean;
 use crate::place::{place, short_place};
 use crate::{
-    DiffReport, Document, Error, Format, GcTraceReport, Report, Style, TargetInfo, proof, words,
+    DiffReport, Document, Error, Format, GcTraceReport, LoadReport, Report, Style, TargetInfo,
+    proof, words,
 };
 
 /// Findings with details: a comment on GitHub may have 65,536 characters.
@@ -33,6 +34,7 @@ pub(crate) fn render(
         Document::Why(_) => Err(document.unsupported(Format::Markdown)),
         Document::Diff(report) => diff(report, style, out),
         Document::GcTrace(report) => gctrace(report, out),
+        Document::Load(report) => load(report, style, out),
     }
 }
 
@@ -317,6 +319,41 @@ fn gctrace(report: &GcTraceReport<'_>, out: &mut dyn Write) -> Result<(), Error>
     problems(&report.trace.problems, out)
 }
 
+fn load(report: &LoadReport<'_>, style: &Style<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    let trend = report.trend;
+    writeln!(out, "## gorphan load: {}\n", words::tally(&trend.findings))?;
+    writeln!(
+        out,
+        "{}: {}\n",
+        target(&report.target),
+        text(&words::load(trend))
+    )?;
+    findings(&trend.findings, style, out)?;
+    let groups = trend.sites.iter().map(|site| &site.group).collect();
+    details(&trend.findings, groups, style, out)?;
+    if !trend.sites.is_empty() {
+        writeln!(out, "| site | before | after | per request | course |")?;
+        writeln!(out, "|---|---:|---:|---|---|")?;
+    }
+    for site in trend.sites.iter().take(MAX_ROWS) {
+        let place = &site.group.site;
+        let name = format!("{} in {}", place.operation, place.function);
+        let slope = site.trend.slope.as_ref().map(words::slope);
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            code(&name),
+            site.trend.first(),
+            site.trend.last(),
+            text(&slope.unwrap_or_default()),
+            words::course(site.trend.course)
+        )?;
+    }
+    more(trend.sites.len(), MAX_ROWS, "sites", out)?;
+    writeln!(out)?;
+    problems(&report.problems, out)
+}
+
 fn problems(problems: &[Problem], out: &mut dyn Write) -> Result<(), Error> {
     if problems.is_empty() {
         return Ok(());
@@ -403,6 +440,12 @@ fn longest_run(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::testing::{check, sample_proof, sample_quiet, sample_report};
+
+    #[test]
+    fn load() {
+        let trend = crate::testing::sample_load();
+        insta::assert_snapshot!("markdown_load", markdown(&crate::testing::load(&trend)));
+    }
 
     fn markdown(document: &Document<'_>) -> String {
         let style = Style {

@@ -2,6 +2,7 @@
 
 use gorphan_model::diff::Change;
 use gorphan_model::gc::{GcTrace, Growth, Measure, Slope, Trend};
+use gorphan_model::load::{Course, LoadTrend};
 use gorphan_model::verdict::DismissedBy;
 use gorphan_model::{
     Evidence, Finding, Group, Pattern, Problem, ProfileKind, Proof, Sample, Verdict, Waits,
@@ -123,6 +124,25 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             )
         }
         Evidence::Proof { count, proof } => crate::proof::sentence(*count, proof),
+    }
+}
+
+/// What rounds of requests did to the goroutines, in one line.
+pub(crate) fn load(trend: &LoadTrend) -> String {
+    format!(
+        "{}: {} before, {} after",
+        count_of(trend.requests(), "request"),
+        count_of(trend.goroutines.first(), "goroutine"),
+        trend.goroutines.last()
+    )
+}
+
+/// The word for how a number went over rounds of requests.
+pub(crate) fn course(course: Course) -> &'static str {
+    match course {
+        Course::Grows => "grows",
+        Course::LevelledOff => "levelled off",
+        Course::Steady => "steady",
     }
 }
 

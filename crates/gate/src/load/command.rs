@@ -64,19 +64,20 @@ impl CommandLoad {
         }
         let asked = self.command.contains(PLACE) || self.command.contains("GORPHAN_REQUESTS");
         match counted(&said) {
-            Some(made) => Ok(Made {
-                requests: made,
-                failed: 0,
-            }),
-            None if asked => Ok(Made {
-                requests,
-                failed: 0,
-            }),
+            Some(made) => Ok(made_all(made)),
+            None if asked => Ok(made_all(requests)),
             None => Err(format!(
                 "`{text}` does not say how many requests it made; wrk, hey, k6, ab, vegeta, a line `requests: 50` or a number \
                  alone are understood, or put {{requests}} where the command takes the number"
             )),
         }
+    }
+}
+
+fn made_all(requests: u64) -> Made {
+    Made {
+        requests,
+        ..Made::default()
     }
 }
 
@@ -149,12 +150,7 @@ mod tests {
             }
             .make(12)
         };
-        let made = |requests| {
-            Ok(Made {
-                requests,
-                failed: 0,
-            })
-        };
+        let made = |requests| Ok(made_all(requests));
         assert_eq!(make("echo requests: {requests}"), made(12));
         assert_eq!(make("echo $GORPHAN_REQUESTS"), made(12));
         assert_eq!(make("true {requests}"), made(12));

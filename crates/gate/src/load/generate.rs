@@ -36,7 +36,10 @@ pub struct HttpLoad {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Made {
     pub(super) requests: u64,
+    /// No answer, or a status of 500 and above.
     pub(super) failed: u64,
+    /// No answer.
+    pub(super) unanswered: u64,
 }
 
 impl HttpLoad {
@@ -65,8 +68,13 @@ impl HttpLoad {
                     }
                     load.await_turn(number, *since).await;
                     made.requests += 1;
-                    if !load.one(client, number).await {
-                        made.failed += 1;
+                    match load.one(client, number).await {
+                        Some(true) => {}
+                        Some(false) => made.failed += 1,
+                        None => {
+                            made.failed += 1;
+                            made.unanswered += 1;
+                        }
                     }
                 }
             })
@@ -76,6 +84,7 @@ impl HttpLoad {
             let made = worker.await.map_err(|error| error.to_string())?;
             all.requests += made.requests;
             all.failed += made.failed;
+            all.unanswered += made.unanswered;
         }
         Ok(all)
     }
@@ -89,30 +98,21 @@ impl HttpLoad {
         }
     }
 
-    /// Whether a request was answered, with a status below 500.
-    async fn one(&self, client: &Client, number: u64) -> bool {
+    /// Whether a request was answered with a status below 500; `None` if it was not answered.
+    async fn one(&self, client: &Client, number: u64) -> Option<bool> {
         let count = self.urls.len().max(1) as u64;
         let index = usize::try_from(number % count).unwrap_or_default();
-        let Some(url) = self.urls.get(index) else {
-            return false;
-        };
-        let Some(request) = self.request(url) else {
-            return false;
-        };
-        let Ok(mut response) = client.execute(request).await else {
-            return false;
-        };
-        let answered = !response.status().is_server_error();
+        let request = self.request(self.urls.get(index)?)?;
+        let mut response = client.execute(request).await.ok()?;
+        let fine = !response.status().is_server_error();
         let mut bytes = 0_usize;
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if bytes < MAX_BODY_BYTES => {
-                    bytes = bytes.saturating_add(chunk.len());
-                }
-                Ok(_) => return answered,
-                Err(_) => return false,
+        while let Some(chunk) = response.chunk().await.ok()? {
+            bytes = bytes.saturating_add(chunk.len());
+            if bytes > MAX_BODY_BYTES {
+                break;
             }
         }
+        Some(fine)
     }
 
     fn request(&self, url: &Url) -> Option<Request> {

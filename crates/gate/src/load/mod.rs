@@ -4,10 +4,12 @@
 
 mod command;
 mod generate;
+mod heap;
 mod plan;
 mod run;
 
 pub use command::CommandLoad;
 pub use generate::{HttpLoad, Method};
+pub use heap::Heap;
 pub use plan::Plan;
 pub use run::{Driver, Error, Measured, Probe, run};

@@ -90,11 +90,15 @@ pub fn run(plan: &Plan, driver: &Driver, probe: &mut Probe<'_>) -> Result<Measur
             Driver::Http(load) => load.make(requests),
             Driver::Command(load) => load.make(requests),
         };
-        let Made { requests, failed } = made.map_err(|why| Error::Requests {
+        let Made {
+            requests,
+            failed,
+            unanswered,
+        } = made.map_err(|why| Error::Requests {
             round: name.clone(),
             why,
         })?;
-        if failed == requests {
+        if unanswered == requests {
             return Err(Error::NoneAnswered {
                 round: name,
                 requests,

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Diff(Box<Diff>),
     /// Run `go test` unchanged and report the goroutines that the tests leave behind
     Test(Box<Test>),
+    /// Drive load at a service and report the goroutines that each request leaves behind
+    Load(Box<Load>),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)
     #[command(hide = true)]
     ExecTest(ExecTest),
@@ -219,6 +221,76 @@ Examples:
   gorphan test --baseline leaks.json ./...            and fail on what is new
 
 Exit status: that of go test if it failed, else 1 if anything at or above --fail-on was left behind.";
+
+/// `gorphan load`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Drive load at a service in rounds, each with more requests than the one before, and read its goroutines at \
+                  rest after each. A site that grows with the requests to the end is a leak; one that levels off is a pool.",
+    after_long_help = LOAD_EXAMPLES,
+    group = clap::ArgGroup::new("load").required(true).args(["http", "exec"])
+)]
+pub(crate) struct Load {
+    /// Whose goroutines to read: a process, or the URL of a program with net/http/pprof
+    #[arg(long, value_name = "PID|URL")]
+    pub(crate) target: String,
+    /// Make requests to this URL; several are taken in turn
+    #[arg(long = "http", value_name = "URL")]
+    pub(crate) http: Vec<url::Url>,
+    /// Make requests with this command, once a round; {requests} in it is their number
+    #[arg(long, value_name = "COMMAND", conflicts_with = "http")]
+    pub(crate) exec: Option<String>,
+    /// Requests in all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 150, value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) requests: u64,
+    /// Rounds, each with more requests than the one before
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=100))]
+    pub(crate) rounds: u16,
+    /// Requests of the warm-up, which fill caches and pools and are not judged (default: a tenth)
+    #[arg(long, value_name = "N")]
+    pub(crate) warm_up: Option<u64>,
+    /// How long the service may take to come to rest after a round
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = options::parse_duration)]
+    pub(crate) settle: std::time::Duration,
+    /// Requests at the same time
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: u16,
+    /// Requests a second at most
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<f64>,
+    /// The method of the requests
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// The body of the requests; @FILE reads a file
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) body: Option<String>,
+    /// A header of the requests; can be given several times
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) request_header: Vec<String>,
+    /// How long one request may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = options::parse_duration)]
+    pub(crate) request_timeout: std::time::Duration,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) judge: JudgeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) target_http: HttpArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) process: ProcessArgs,
+}
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  gorphan load --target http://localhost:6060 --http http://localhost:8080/search
+  gorphan load --target 4711 --http http://localhost:8080/a --http http://localhost:8080/b -n 1000
+  gorphan load --target 4711 --exec 'hey -n {requests} http://localhost:8080/'
+  gorphan load --target 4711 --exec 'wrk -d 5s http://localhost:8080/'
+  gorphan load --target 4711 --http http://localhost:8080/ --format markdown --output load.md";
 
 /// `gorphan exec-test`.
 #[derive(Debug, Args)]

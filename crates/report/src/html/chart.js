@@ -44,7 +44,7 @@
       cursor.setAttribute("x1", x);
       cursor.setAttribute("x2", x);
       plot.append(cursor);
-      const at = data.axis === "seconds" ? `at ${time(point[0])}` : `collection ${point[0]}`;
+      const at = data.axis === "seconds" ? `at ${time(point[0])}` : data.axis === "requests" ? `after ${point[0]} requests` : `collection ${point[0]}`;
       const values = data.lines.map(([label, points]) => `${label} ${format.format(nearest(points, point[0])[1])} ${data.unit}`);
       readout.textContent = `${at}: ${values.join(" · ")}`;
     };

@@ -39,6 +39,8 @@ pub(super) enum Axis {
     Seconds,
     /// Collections in the log.
     Collections,
+    /// Requests made until then.
+    Requests,
 }
 
 /// A plot.
@@ -218,10 +220,10 @@ impl Chart {
             out.push_str("\" />\n");
         }
         let data = Data {
-            axis: if self.axis == Axis::Seconds {
-                "seconds"
-            } else {
-                "collection"
+            axis: match self.axis {
+                Axis::Seconds => "seconds",
+                Axis::Collections => "collection",
+                Axis::Requests => "requests",
             },
             unit: self.unit,
             x: xs,
@@ -258,13 +260,13 @@ impl Chart {
         let span = xs.1 - xs.0;
         let distance = match self.axis {
             Axis::Seconds => time_step(span),
-            Axis::Collections => step(span).max(1.0),
+            Axis::Collections | Axis::Requests => step(span).max(1.0),
         };
         for value in ticks(xs, distance) {
             let x = at_x(value) * 100.0;
             let label = match self.axis {
                 Axis::Seconds => time(value),
-                Axis::Collections => number(value),
+                Axis::Collections | Axis::Requests => number(value),
             };
             let anchor = if x > 96.0 { "end" } else { "middle" };
             writeln!(

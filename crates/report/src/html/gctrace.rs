@@ -152,7 +152,7 @@ impl Abscissa {
         let middle = *judged.get(judged.len() / 2)?;
         let (slope, scale) = match self.axis {
             Axis::Seconds => (trend_of.per_hour?, 1.0 / HOUR),
-            Axis::Collections => (trend_of.per_collection, 1.0),
+            Axis::Collections | Axis::Requests => (trend_of.per_collection, 1.0),
         };
         Some(Band {
             x: (first, last),

@@ -14,6 +14,7 @@ mod finding;
 mod flame;
 mod gctrace;
 mod inspect;
+mod load;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub(crate) fn render(
         Document::Why(_) => return Err(document.unsupported(Format::Html)),
         Document::Diff(report) => diff::page(report, style),
         Document::GcTrace(report) => gctrace::page(report),
+        Document::Load(report) => load::page(report, style),
     };
     let page = page.map_err(std::io::Error::other)?;
     out.write_all(page.as_bytes())?;

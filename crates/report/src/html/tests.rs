@@ -194,9 +194,19 @@ fn what_a_target_says_is_text_wherever_it_stands() {
             report.target.name.clone_from(&hostile);
             Document::GcTrace(report)
         }
+        Document::Load(mut report) => {
+            report.target.name.clone_from(&hostile);
+            Document::Load(report)
+        }
         Document::Why(_) => panic!("it has no page"),
     };
-    for document in [sample.inspect(), sample.diff(), sample.gctrace()] {
+    let trend = crate::testing::sample_load();
+    for document in [
+        sample.inspect(),
+        sample.diff(),
+        sample.gctrace(),
+        crate::testing::load(&trend),
+    ] {
         let page = check(&hostile_target(document));
         assert_eq!(page.matches("<script").count(), 3, "no script but ours");
         assert!(!page.contains("<img") && !page.contains("<b>evil"));
@@ -276,4 +286,10 @@ fn a_long_log_is_thinned() {
     let page = check(&sample.gctrace());
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
     assert!(page.contains(">24 h<"), "the axis spans the whole log");
+}
+
+#[test]
+fn load() {
+    let trend = crate::testing::sample_load();
+    insta::assert_snapshot!(markup(&check(&crate::testing::load(&trend))));
 }

@@ -6,7 +6,9 @@ use std::io::Write;
 use gorphan_model as model;
 
 use crate::clean::acts;
-use crate::{DiffReport, Document, Error, GcTraceReport, Report, Style, TOOL, TargetInfo, words};
+use crate::{
+    DiffReport, Document, Error, GcTraceReport, LoadReport, Report, Style, TOOL, TargetInfo, words,
+};
 
 mod proof;
 mod why;
@@ -30,6 +32,7 @@ pub(crate) fn render(
         Document::Why(report) => serde_json::to_string_pretty(&why::document(report)),
         Document::Diff(report) => serde_json::to_string_pretty(&diff(report)),
         Document::GcTrace(report) => serde_json::to_string_pretty(&gctrace(report)),
+        Document::Load(report) => serde_json::to_string_pretty(&load(report)),
     };
     let text = text.map_err(std::io::Error::from)?;
     writeln!(out, "{}", ascii_escapes(&text))?;
@@ -114,6 +117,55 @@ fn gctrace<'a>(report: &'a GcTraceReport<'_>) -> wire::Document<'a> {
     }
 }
 
+fn load<'a>(report: &'a LoadReport<'_>) -> wire::Document<'a> {
+    let trend = report.trend;
+    let rounds = trend.rounds.iter().map(|round| wire::Round {
+        requests: round.requests,
+        failed: round.failed,
+        warm_up: round.warm_up,
+        seconds: round.seconds,
+        settled_seconds: round.settled_seconds,
+        goroutines: round.goroutines,
+        heap_bytes: round.heap_bytes,
+    });
+    let sites = trend.sites.iter().map(|one| wire::SiteLoad {
+        site: site(&one.group.site),
+        trend: load_trend(&one.trend),
+        verdict: one.group.verdict.as_str(),
+    });
+    wire::Document {
+        summary: wire::Summary {
+            goroutines: Some(trend.goroutines.last()),
+            goroutines_before: Some(trend.goroutines.first()),
+            groups: trend.sites.len(),
+            findings: trend.findings.len(),
+            ..no_summary()
+        },
+        groups: trend.sites.iter().map(|site| group(&site.group)).collect(),
+        findings: trend.findings.iter().map(finding).collect(),
+        load: Some(wire::Load {
+            requests: trend.requests(),
+            rounds: rounds.collect(),
+            goroutines: load_trend(&trend.goroutines),
+            heap: trend.heap.as_ref().map(load_trend),
+            sites: sites.collect(),
+        }),
+        ..document(&report.target, &report.problems)
+    }
+}
+
+fn load_trend(trend: &model::load::Trend) -> wire::LoadTrend<'_> {
+    wire::LoadTrend {
+        values: &trend.values,
+        per_request: trend.slope.as_ref().map(interval),
+        course: match trend.course {
+            model::load::Course::Grows => "grows",
+            model::load::Course::LevelledOff => "levelled_off",
+            model::load::Course::Steady => "steady",
+        },
+    }
+}
+
 /// What all documents have, still without their own parts.
 fn document<'a>(info: &'a TargetInfo, problems: &'a [model::Problem]) -> wire::Document<'a> {
     wire::Document {
@@ -128,6 +180,7 @@ fn document<'a>(info: &'a TargetInfo, problems: &'a [model::Problem]) -> wire::D
         groups: Vec::new(),
         findings: Vec::new(),
         problems: problems.iter().map(problem).collect(),
+        load: None,
         changes: None,
         trend: None,
         collections: None,
@@ -500,6 +553,14 @@ mod tests {
         assert_eq!(collections.len(), 40);
         collections.truncate(2);
         insta::assert_json_snapshot!("gctrace", value);
+    }
+
+    #[test]
+    fn a_load_has_its_rounds_and_the_slope_of_each_site() {
+        let trend = crate::testing::sample_load();
+        let (_, mut value) = json(&crate::testing::load(&trend));
+        value["groups"] = Value::Null;
+        insta::assert_json_snapshot!("load", value);
     }
 
     #[test]

@@ -20,6 +20,44 @@ pub(super) struct Document<'a> {
     pub(super) trend: Option<Trend<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) collections: Option<Vec<Collection>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) load: Option<Load<'a>>,
+}
+
+/// Rounds of requests.
+#[derive(Serialize)]
+pub(super) struct Load<'a> {
+    pub(super) requests: u64,
+    pub(super) rounds: Vec<Round>,
+    pub(super) goroutines: LoadTrend<'a>,
+    pub(super) heap: Option<LoadTrend<'a>>,
+    pub(super) sites: Vec<SiteLoad<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Round {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    pub(super) warm_up: bool,
+    pub(super) seconds: f64,
+    pub(super) settled_seconds: Option<f64>,
+    pub(super) goroutines: u64,
+    pub(super) heap_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct LoadTrend<'a> {
+    pub(super) values: &'a [u64],
+    pub(super) per_request: Option<Interval>,
+    pub(super) course: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct SiteLoad<'a> {
+    pub(super) site: Site<'a>,
+    #[serde(flatten)]
+    pub(super) trend: LoadTrend<'a>,
+    pub(super) verdict: &'static str,
 }
 
 #[derive(Serialize)]

@@ -33,6 +33,10 @@ pub(crate) fn render(
             let groups = report.changes.iter().map(|change| &change.group).collect();
             log(report.findings, groups, &report.problems, style)
         }
+        Document::Load(report) => {
+            let groups = report.trend.sites.iter().map(|site| &site.group).collect();
+            log(&report.trend.findings, groups, &report.problems, style)
+        }
         Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Sarif)),
     };
     let text = serde_json::to_string_pretty(&log).map_err(std::io::Error::from)?;

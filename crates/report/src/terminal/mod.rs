@@ -13,6 +13,7 @@ mod diagnostic;
 mod diff;
 mod gctrace;
 mod ink;
+mod load;
 mod plot;
 mod table;
 mod why;
@@ -38,6 +39,7 @@ pub(crate) fn render(
         Document::Why(report) => why::render(report, style, out),
         Document::Diff(report) => diff::render(report, style, out),
         Document::GcTrace(report) => gctrace::render(report, style, out),
+        Document::Load(report) => load::render(report, style, out),
     }
 }
 

@@ -159,3 +159,19 @@ fn colour_changes_nothing_but_colour() {
         assert_eq!(stripped, plain);
     }
 }
+
+#[test]
+fn load() {
+    let trend = crate::testing::sample_load();
+    for (name, width, ascii) in [("load", None, false), ("load_narrow_ascii", Some(80), true)] {
+        let style = Style {
+            width,
+            ascii,
+            ..Style::default()
+        };
+        insta::assert_snapshot!(
+            name,
+            check(&crate::testing::load(&trend), Format::Terminal, &style)
+        );
+    }
+}
