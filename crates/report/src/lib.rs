@@ -15,6 +15,7 @@ mod clean;
 mod github;
 mod html;
 mod json;
+mod junit;
 mod markdown;
 mod place;
 mod pprof;
@@ -45,7 +46,7 @@ pub struct TargetInfo {
     pub bytes_read: Option<u64>,
 }
 
-/// The result of `inspect`.
+/// The result of `inspect`, or of `test`: what the tests left.
 pub struct Report<'a> {
     /// What was looked at.
     pub target: TargetInfo,
@@ -59,6 +60,8 @@ pub struct Report<'a> {
     pub findings: &'a [Finding],
     /// From capture and decoding.
     pub problems: Vec<Problem>,
+    /// Packages whose tests were run, each with them; empty for what is no test run.
+    pub tests: &'a [(String, Vec<String>)],
 }
 
 /// The result of `inspect --why`: all that is known of one goroutine.
@@ -163,11 +166,12 @@ pub enum Format {
     Pprof,
     Github,
     Markdown,
+    Junit,
 }
 
 impl Format {
     /// Every format, in the order in which help texts name them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Terminal,
         Self::Json,
         Self::Sarif,
@@ -175,6 +179,7 @@ impl Format {
         Self::Pprof,
         Self::Github,
         Self::Markdown,
+        Self::Junit,
     ];
 
     /// The word for `--format`.
@@ -187,6 +192,7 @@ impl Format {
             Self::Pprof => "pprof",
             Self::Github => "github",
             Self::Markdown => "markdown",
+            Self::Junit => "junit",
         }
     }
 }
@@ -267,6 +273,9 @@ impl Document<'_> {
             document: self.command(),
             format: format.as_str(),
             has: match self {
+                Self::Inspect(report) if report.target.kind == "tests" => {
+                    "terminal, json, sarif, html, pprof, github, markdown, junit"
+                }
                 Self::Inspect(_) => "terminal, json, sarif, html, pprof, github, markdown",
                 Self::Why(_) => "terminal, json",
                 Self::Diff(_) | Self::Load(_) => "terminal, json, sarif, html, github, markdown",
@@ -294,6 +303,7 @@ pub fn render(
         Format::Pprof => pprof::render(document, out),
         Format::Github => github::render(document, style, out),
         Format::Markdown => markdown::render(document, style, out),
+        Format::Junit => junit::render(document, style, out),
     }
 }
 

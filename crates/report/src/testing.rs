@@ -59,6 +59,7 @@ impl Fixture {
             groups_total: self.groups.len() + self.hidden,
             findings: &self.findings,
             problems: self.problems.clone(),
+            tests: &[],
         })
     }
 

@@ -27,6 +27,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// Test binaries whose goroutines are not known, and the like.
     pub problems: Vec<Problem>,
+    /// Packages with the tests that were run, in order.
+    pub packages: Vec<(String, Vec<String>)>,
     /// Test binaries whose goroutines were looked at.
     pub checked: u64,
     /// Test binaries that failed and therefore were not looked at.
@@ -46,6 +48,7 @@ pub fn judge(outcome: &Outcome, policy: &Policy) -> Judged {
             .iter()
             .map(|it| Problem::new(it.as_str()))
             .collect(),
+        packages: Vec::new(),
         checked: 0,
         failed: 0,
         tests: 0,
@@ -69,6 +72,9 @@ pub fn judge(outcome: &Outcome, policy: &Policy) -> Judged {
                 ))),
             },
         }
+        judged
+            .packages
+            .push((package.clone(), record.tests.clone()));
         let mut by_test: BTreeMap<Option<&str>, Vec<&Left>> = BTreeMap::new();
         for left in &record.left {
             by_test.entry(left.test.as_deref()).or_default().push(left);

@@ -106,7 +106,6 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
     let records = records(&tests, &mut problems).map_err(Error::Folder)?;
     let folders: Vec<&str> = records
         .iter()
-        .filter(|record| !record.left.is_empty())
         .map(|record| record.folder.as_str())
         .collect();
     Ok(Outcome {

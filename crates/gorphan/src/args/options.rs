@@ -54,6 +54,7 @@ pub(crate) enum FormatArg {
     Pprof,
     Github,
     Markdown,
+    Junit,
 }
 
 impl From<FormatArg> for Format {
@@ -66,6 +67,7 @@ impl From<FormatArg> for Format {
             FormatArg::Pprof => Self::Pprof,
             FormatArg::Github => Self::Github,
             FormatArg::Markdown => Self::Markdown,
+            FormatArg::Junit => Self::Junit,
         }
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Outcome> {
         groups_total,
         findings: &findings,
         problems,
+        tests: &[],
     });
     output::write(&document, &args.report, settings.source.as_ref())?;
     Ok(Outcome::of(&findings, args.report.fail_on))

@@ -106,6 +106,7 @@ fn write(args: &Test, settings: &Settings, judged: &Judged) -> Result<()> {
         groups_total: judged.groups.len(),
         findings: &judged.findings,
         problems,
+        tests: &judged.packages,
     });
     output::write(&document, &args.report, settings.source.as_ref())
 }
