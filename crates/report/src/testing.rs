@@ -638,7 +638,7 @@ pub(crate) fn sample_load() -> LoadTrend {
 /// The result of a `load`.
 pub(crate) fn load(trend: &LoadTrend) -> Document<'_> {
     Document::Load(crate::LoadReport {
-        target: target("http://shop:6060/", 1_767_225_600),
+        target: target("shop:6060", 1_767_225_600),
         trend,
         problems: vec![Problem::new(
             "the service did not come to rest within 10 s of a round",
