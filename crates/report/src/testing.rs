@@ -1,17 +1,20 @@
 //! Documents that the renderers' tests share, made by hand so that no decoder or judge can hide a fault.
 
+mod load;
+
 use std::sync::Arc;
 
 use gorphan_model::diff::{Change, IdentityChange, SiteChange};
 use gorphan_model::gc::{Collection, GcTrace, Growth, Measure, MeasureTrend, Slope, Trend};
 use gorphan_model::group::Site;
-use gorphan_model::load::{LoadTrend, Round};
-use gorphan_model::verdict::{Dismissal, DismissedBy, Policy};
+use gorphan_model::verdict::{Dismissal, DismissedBy};
 use gorphan_model::{
     Evidence, Finding, Format, Frame, GoroutineId, Group, Identities, Identity, Labels, Operation,
     Pattern, Place, Problem, ProfileKind, Sample, Snapshot, Stack, State, Verdict, WaitReason,
     Waits,
 };
+
+pub(crate) use load::{load, sample_load};
 
 use crate::clean::acts;
 use crate::{DiffReport, Document, GcTraceReport, Report, Style, TargetInfo};
@@ -581,67 +584,4 @@ pub(crate) fn check(document: &Document<'_>, format: crate::Format, style: &Styl
         rest = end.unwrap_or_else(|| panic!("an active character stands before {tail:?}"));
     }
     text
-}
-
-/// Rounds of requests at a service with a leak, a pool and a site that comes and goes.
-pub(crate) fn sample_load() -> LoadTrend {
-    let site = |function: &str, line, count| {
-        let draft = Draft {
-            operation: Operation::ChanSend,
-            state: State::parse("chan send"),
-            frames: vec![frame(function, "/src/shop/handlers.go", line)],
-            created_by: None,
-            count,
-            minutes: &[(0, 1)],
-            first_id: 10,
-            labels: &[],
-        };
-        draft.build(0).0
-    };
-    let counts = [
-        (0, 0, 0),
-        (5, 8, 2),
-        (8, 8, 0),
-        (14, 8, 3),
-        (23, 8, 1),
-        (35, 8, 0),
-        (50, 8, 2),
-    ];
-    let made = [0, 5, 3, 6, 9, 12, 15];
-    let mut snapshots = Vec::new();
-    let mut rounds = Vec::new();
-    for (index, ((leak, pool, other), requests)) in counts.into_iter().zip(made).enumerate() {
-        let mut snapshot = Snapshot::new(Format::Protobuf, ProfileKind::Goroutine);
-        let sites = [
-            ("main.leak.func1", 24, leak),
-            ("main.work", 30, pool),
-            ("main.tick", 41, other),
-        ];
-        let sites = sites.into_iter().filter(|(.., count)| *count > 0);
-        snapshot.samples = sites
-            .map(|(name, line, count)| site(name, line, count))
-            .collect();
-        rounds.push(Round {
-            requests,
-            failed: u64::from(index == 3),
-            warm_up: index == 1,
-            seconds: requests as f64 / 100.0,
-            settled_seconds: (index != 5).then_some(0.7),
-            goroutines: 4 + leak + pool + other,
-            heap_bytes: Some(200_000 + leak * 700),
-        });
-        snapshots.push(snapshot);
-    }
-    gorphan_model::load::judge(rounds, &snapshots, &Policy::default())
-}
-
-/// The result of a `load`.
-pub(crate) fn load(trend: &LoadTrend) -> Document<'_> {
-    Document::Load(crate::LoadReport {
-        target: target("shop:6060", 1_767_225_600),
-        trend,
-        problems: vec![Problem::new(
-            "the service did not come to rest within 10 s of a round",
-        )],
-    })
 }
