@@ -295,6 +295,34 @@ fn one_goroutine_is_told_of_with_its_proof_in_a_process_and_its_core() {
 }
 
 #[test]
+fn a_lock_behind_a_stuck_send_names_the_sender_as_the_cause() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fixture = Fixture::start("lock-behind-stuck-send", "leak");
+    own_groups(&fixture, &folder);
+    let pid = fixture.pid().to_string();
+    let all = report(&inspect(&[&pid]));
+    let (_, sender) = why(&[&pid], &all, "main.(*ledger).post");
+    let (_, locked) = why(&[&pid], &all, "main.(*ledger).total");
+    let cause = &locked["proof"]["cause"];
+    assert_eq!(cause[0]["goroutine"], sender["id"], "{cause}");
+    assert_eq!(cause.as_array().map(Vec::len), Some(1), "{cause}");
+    assert_eq!(sender["proof"]["cause"], Value::Null);
+    let graph = locked["waits"].as_array().expect("a graph");
+    let ids: Vec<&Value> = graph.iter().map(|one| &one["goroutine"]).collect();
+    assert_eq!(ids, [&locked["id"], &sender["id"]]);
+    assert_eq!(graph[1]["site"]["function"], "main.(*ledger).post");
+    let findings = all["findings"].as_array().expect("findings");
+    let message = findings
+        .iter()
+        .find(|finding| finding["function"] == "main.(*ledger).total");
+    let message = message.expect("a finding")["message"].to_string();
+    assert!(
+        message.contains("itself blocked in a channel send at main.(*ledger).post (main.go:22)"),
+        "{message}"
+    );
+}
+
+#[test]
 fn processes_are_listed_with_what_they_are() {
     let fixture = Fixture::start("mixed-service", "leak");
     let output = gorphan()
