@@ -22,6 +22,31 @@ impl<'a> World<'a> {
         (linked - start < (*size).max(8)).then(|| name.clone())
     }
 
+    /// The variable that points to a part of the data at an address: what `var name = &T{}` makes has no name of its own.
+    fn pointed_from(&self, address: u64) -> Option<String> {
+        let all = self.pointed.get_or_init(|| {
+            let modules = self.objects.modules.all();
+            let is_variable = |at: u64| modules.iter().any(|one| one.variables.contains(&at));
+            let mut all = Vec::new();
+            // What is missing cannot be named.
+            let _ = self.objects.scan_variables(&mut |holder, to| {
+                if is_variable(to) {
+                    all.push((to, holder));
+                }
+            });
+            all.sort_unstable();
+            all
+        });
+        let after = all.partition_point(|(to, _)| *to <= address);
+        let (to, holder) = all.get(after.checked_sub(1)?)?;
+        let linked = |at: u64| at.wrapping_sub(self.frozen.bias.0);
+        // Another variable in between would be what is pointed to.
+        let names = self.variables();
+        let before = names.partition_point(|(start, _, _)| *start <= linked(address));
+        let (start, _, _) = names.get(before.checked_sub(1)?)?;
+        (*start < linked(*to)).then(|| self.variable(*holder))?
+    }
+
     fn waiters(&self) -> &HashMap<u64, u64> {
         self.waiters.get_or_init(|| {
             let mut waiters = HashMap::new();
@@ -62,7 +87,10 @@ impl<'a> World<'a> {
         match (holder, at) {
             (_, Spot::Global(address)) => match self.variable(address) {
                 Some(name) => format!("global {name}"),
-                None => format!("global at 0x{address:x}"),
+                None => match self.pointed_from(address) {
+                    Some(name) => format!("data that global {name} points to"),
+                    None => format!("global at 0x{address:x}"),
+                },
             },
             (Holder::Object(object), Spot::Field(offset)) => self.field(object, offset),
             (Holder::Goroutine(which), Spot::Frame(pc)) => match self.sites.function(pc) {

@@ -27,7 +27,7 @@ const MARK_BYTES: u64 = 128;
 const HEADER_BYTES: u64 = 8;
 
 /// The runtime's own objects that marking passes by: what they point to is found in other ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Special {
     /// A `runtime.g`.
     Goroutine,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::RwLock;
 
 use super::Object;
-use super::pointers::{Objects, Typed};
+use super::pointers::{Objects, Special, Typed};
 use super::types::{Kind, Pointee};
 use crate::layout::heap::Channel as Layout;
 use crate::memory::word_at;
@@ -23,6 +23,8 @@ pub(crate) enum What {
     Channel(u64),
     /// A function with the variables that it uses; the address of its code.
     Function(u64),
+    /// The runtime's own.
+    Special(Special),
 }
 
 /// Types of objects that do not tell their type.
@@ -52,6 +54,9 @@ impl Objects<'_> {
         if let Some(typed) = self.type_of(object) {
             return Some(What::Values(typed));
         }
+        if let Some(special) = self.special(object) {
+            return Some(What::Special(special));
+        }
         let extent = self.spans.extent(object);
         if let Some(element) = self.channel(extent.start, extent.end - extent.start) {
             return Some(What::Channel(element));
@@ -75,6 +80,8 @@ impl Objects<'_> {
                 Some(if is_many { format!("[]{name}") } else { name })
             }
             What::Channel(element) => Some(format!("chan {}", self.types.name(element)?)),
+            What::Special(Special::Goroutine) => Some("runtime.g".to_owned()),
+            What::Special(Special::Sudog) => Some("runtime.sudog".to_owned()),
             What::Function(_) => None,
         }
     }

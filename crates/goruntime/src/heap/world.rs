@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use gorphan_model::Status;
 use gorphan_model::proof::Awaited;
 
-use super::pointers::Objects;
+use super::pointers::{Objects, Special};
 use super::roots::{self, Roots};
 use super::waits::{Waiting, Waits};
 use super::what::What;
@@ -43,6 +43,8 @@ pub(crate) struct World<'a> {
     stacks: Vec<(Range<u64>, Which)>,
     /// Variables by address, with their sizes.
     pub(super) variables: OnceLock<Vec<(u64, u64, String)>>,
+    /// What variables point to among variables, and where.
+    pub(super) pointed: OnceLock<Vec<(u64, u64)>>,
     /// How many wait for the same address.
     pub(super) waiters: OnceLock<HashMap<u64, u64>>,
 }
@@ -98,6 +100,7 @@ impl<'a> World<'a> {
             copied: Vec::new(),
             stacks: Vec::new(),
             variables: OnceLock::new(),
+            pointed: OnceLock::new(),
             waiters: OnceLock::new(),
         };
         world.sample();
@@ -416,6 +419,8 @@ impl Heap for World<'_> {
             What::Values(typed) => typed.of,
             What::Channel(element) => element | 1 << 62,
             What::Function(code) => code | 1 << 63,
+            What::Special(Special::Goroutine) => 1,
+            What::Special(Special::Sudog) => 2,
         })
     }
 
