@@ -194,6 +194,15 @@ struct Reported {
     line: String,
 }
 
+impl Reported {
+    /// The function alone: `f.func1` of `f.func1(0x7, ...) [chan send]:`.
+    fn function(&self) -> &str {
+        let call = self.line.split(" [").next().unwrap_or_default();
+        let arguments = call.rfind('(');
+        arguments.map_or(call, |at| &call[..at])
+    }
+}
+
 /// Reads a profile as the tests of Go do: the header, and the function two lines above the creator.
 fn reported(profile: &[String]) -> Vec<Reported> {
     let text = profile.join("\n");
@@ -278,7 +287,10 @@ fn run(case: &Case, program: &Path, found: &mut Found) -> Result<(), String> {
                 *id = one.id;
             }
         }
-        // Else its number is one of very many that are not listed.
+        // Else its number is one of very many that are not listed: they are counted.
+    }
+    if let Some(after) = &after {
+        found.complaints.extend(fewer(name, &profile, after));
     }
     found
         .complaints
@@ -286,6 +298,27 @@ fn run(case: &Case, program: &Path, found: &mut Found) -> Result<(), String> {
             format!("{name}: the runtime reports {count} more, as goroutine {id}, of {what}")
         }));
     Ok(())
+}
+
+/// Where the runtime reports more goroutines than were found after it.
+fn fewer(name: &str, profile: &[Reported], after: &Seen) -> Vec<String> {
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for one in profile {
+        counts.entry(one.function()).or_default().0 += 1;
+    }
+    for group in after.leaks() {
+        let last = group.functions.last().map_or("", String::as_str);
+        let last = last.strip_prefix("main.").unwrap_or(last);
+        if let Some(count) = counts.get_mut(last) {
+            count.1 += group.leaked;
+        }
+    }
+    let fewer = counts.iter().filter(|(_, (theirs, ours))| theirs > ours);
+    fewer
+        .map(|(function, (theirs, ours))| {
+            format!("{name}: the runtime reports {theirs} goroutines of {function}, and {ours} were found")
+        })
+        .collect()
 }
 
 fn check(case: &Case, program: &Path) -> Found {
@@ -445,5 +478,13 @@ fn the_runtimes_profile_is_read_as_its_tests_do() {
     assert_eq!(
         (found[0].id, found[0].line.as_str()),
         (7, "f.func1() [chan send, 2 minutes]:")
+    );
+    let method = Reported {
+        id: 1,
+        line: "(*T).run(0x7, {0x1, ...}) [select]:".to_owned(),
+    };
+    assert_eq!(
+        (found[0].function(), method.function()),
+        ("f.func1", "(*T).run")
     );
 }
