@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("goruntime", &["model"]),
     ("lint", &["model"]),
     ("capture", &["model", "decode", "goruntime"]),
-    ("gate", &["model", "goruntime", "capture"]),
+    ("gate", &["model", "decode", "goruntime", "capture"]),
     (
         "gorphan",
         &["model", "decode", "goruntime", "report", "capture", "gate"],

@@ -227,6 +227,42 @@ fn rules_and_baselines_take_out_what_is_known() {
 }
 
 #[test]
+fn without_ptrace_a_generated_main_writes_dumps() {
+    let run_in = |packages: &[&str]| {
+        let mut command = gorphan(&["--format", "json", "--no-ptrace"]);
+        let (output, out, err) = run(command.args(packages));
+        let document: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        assert!(err.contains("a planted leak was seen"), "{err}");
+        (output.status.code(), document)
+    };
+    let problems = |document: &Value| document["problems"].to_string();
+    let (status, document) = run_in(&["./leaks", "./testmain"]);
+    assert_eq!(status, Some(1));
+    let findings = document["findings"].as_array().expect("a list");
+    assert_eq!(findings.len(), 13, "{document:#}");
+    assert!(findings.iter().all(|it| {
+        it["test"]
+            .as_str()
+            .is_some_and(|test| test.starts_with("Test"))
+    }));
+    assert!(
+        problems(&document).contains("were not watched")
+            && problems(&document).contains("TestMain of its own")
+    );
+    let (status, document) = run_in(&["./clean"]);
+    assert_eq!(
+        (status, document["findings"].as_array().map(Vec::len)),
+        (Some(0), Some(0)),
+        "{document:#}"
+    );
+    let left = std::fs::read_dir(root().join("fixtures/gate/clean"))
+        .expect("a folder")
+        .count();
+    assert_eq!(left, 1, "nothing was written beside the tests");
+}
+
+#[test]
 fn a_second_wrapper_is_refused() {
     let (output, _, err) = run(&mut gorphan(&["./clean", "--", "-exec", "sudo"]));
     assert_eq!(output.status.code(), Some(2));

@@ -10,33 +10,52 @@ pub enum Refused {
     /// The user has a wrapper already.
     #[error("the flags for go test hold -exec, which gorphan test needs for itself")]
     Exec,
+    /// The user has an overlay already.
+    #[error(
+        "the flags for go test hold -overlay, which gorphan test needs for itself where ptrace is not used"
+    )]
+    Overlay,
     /// A path that no quoting of Go's expresses.
     #[error("{0} holds both kinds of quotation marks, which -exec of go test cannot take")]
     Quotes(String),
 }
 
-/// `go test -exec WRAPPER PACKAGES REST`.
+/// `go test -exec=WRAPPER PACKAGES REST`, or with another flag in that place.
 pub(super) fn go_test(
     go: &OsStr,
-    wrapper: &[OsString],
+    with: &With<'_>,
     packages: &[OsString],
     rest: &[OsString],
 ) -> Result<Command, Refused> {
     // What follows -args is for the test binary.
-    let own = rest.iter().take_while(|word| !is_flag(word, "args"));
-    if own.clone().any(|word| is_flag(word, "exec")) {
-        return Err(Refused::Exec);
-    }
-    let words: Vec<String> = wrapper
-        .iter()
-        .map(|word| quote(word))
-        .collect::<Result<_, _>>()?;
+    let mut own = rest.iter().take_while(|word| !is_flag(word, "args"));
+    let flag = match with {
+        With::Wrapper(wrapper) => {
+            if own.any(|word| is_flag(word, "exec")) {
+                return Err(Refused::Exec);
+            }
+            let words = wrapper.iter().map(|word| quote(word));
+            let words: Vec<String> = words.collect::<Result<_, _>>()?;
+            format!("-exec={}", words.join(" ")).into()
+        }
+        With::Overlay(flag) => {
+            if own.any(|word| is_flag(word, "overlay")) {
+                return Err(Refused::Overlay);
+            }
+            flag.to_os_string()
+        }
+    };
     let mut command = Command::new(go);
-    command
-        .arg("test")
-        .arg(format!("-exec={}", words.join(" ")));
-    command.args(packages).args(rest);
+    command.arg("test").arg(flag).args(packages).args(rest);
     Ok(command)
+}
+
+/// How the test binaries are looked at.
+pub(super) enum With<'a> {
+    /// A program that runs them.
+    Wrapper(&'a [OsString]),
+    /// A file that is compiled into them: the flag that names it.
+    Overlay(&'a OsStr),
 }
 
 /// Whether a word is `-name`, `--name`, `-name=value` or `--name=value`.
@@ -92,7 +111,9 @@ mod tests {
         expected: Result<&[&str], Refused>,
     ) {
         let os = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        let made = go_test(OsStr::new("go"), &os(wrapper), &os(packages), &os(rest));
+        let wrapper = os(wrapper);
+        let with = With::Wrapper(&wrapper);
+        let made = go_test(OsStr::new("go"), &with, &os(packages), &os(rest));
         let words = made.map(|command| {
             let words = command
                 .get_args()

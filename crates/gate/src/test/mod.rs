@@ -6,13 +6,13 @@
 mod command;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod exec;
+mod generated;
 mod judge;
+mod left;
 mod record;
 mod run;
 mod wrapper;
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod left;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod names;
 
@@ -20,4 +20,4 @@ pub use command::Refused;
 pub use judge::{Judged, judge};
 pub use record::{Frame, Left, Object, ProofRecord, Record, Unwatched};
 pub use run::{Error, Options, Outcome, run};
-pub use wrapper::{Ending, ExecOptions, become_test, end_by, exec};
+pub use wrapper::{Ending, ExecOptions, become_test, can_watch, end_by, exec};

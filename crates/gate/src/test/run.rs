@@ -6,8 +6,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
-use super::command::{self, Refused};
+use super::command::{self, Refused, With};
+use super::generated::{self, Prepared};
 use super::record::{Record, VERSION};
 
 /// Bytes of a record; one of a million goroutines with different stacks would have more.
@@ -47,6 +49,12 @@ pub struct Options {
     pub packages: Vec<OsString>,
     /// Flags of `go test`.
     pub rest: Vec<OsString>,
+    /// Why test binaries are not watched but compiled with a `TestMain`; `None` if they are.
+    pub unwatched: Option<String>,
+    /// How long goroutines may take to end.
+    pub grace: Duration,
+    /// Look also if the tests failed.
+    pub on_failure: bool,
     /// Whether to plant a leak in a scratch process.
     pub self_check: bool,
     /// Whether the tests' standard output goes to standard error, because something else needs it.
@@ -79,12 +87,23 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
     for folder in [&tests, &planted] {
         fs::create_dir(folder).map_err(Error::Folder)?;
     }
-    let mut go = command::go_test(
-        &options.go,
-        &wrapper(options, &tests),
-        &options.packages,
-        &options.rest,
-    )?;
+    let prepared = match &options.unwatched {
+        None => None,
+        Some(_) => Some(
+            prepare(options, &options.packages, &options.rest, None, &tests).map_err(|source| {
+                Error::Go {
+                    go: options.go.to_string_lossy().into_owned(),
+                    source,
+                }
+            })?,
+        ),
+    };
+    let wrapped = wrapper(options, &tests);
+    let with = match &prepared {
+        None => With::Wrapper(&wrapped),
+        Some(prepared) => With::Overlay(&prepared.flag),
+    };
+    let mut go = command::go_test(&options.go, &with, &options.packages, &options.rest)?;
     if options.output_to_stderr {
         go.stdout(io::stderr());
     }
@@ -103,18 +122,49 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
         )
     });
     let mut problems = Vec::new();
-    let records = records(&tests, &mut problems).map_err(Error::Folder)?;
-    let folders: Vec<&str> = records
-        .iter()
-        .map(|record| record.folder.as_str())
-        .collect();
+    let (records, packages) = match &prepared {
+        Some(prepared) => {
+            let why = options.unwatched.as_deref().unwrap_or_default();
+            problems.push(format!(
+                "the test binaries were not watched but compiled with a TestMain that writes a dump ({why}): nothing is proven, \
+                 and subtests are not told apart"
+            ));
+            let records = prepared.records().map_err(Error::Folder)?;
+            (records, prepared.paths())
+        }
+        None => {
+            let records = records(&tests, &mut problems).map_err(Error::Folder)?;
+            let folders: Vec<&str> = records.iter().map(|it| it.folder.as_str()).collect();
+            let packages = command::import_paths(&options.go, &folders);
+            (records, packages)
+        }
+    };
     Ok(Outcome {
         status: status?,
-        packages: command::import_paths(&options.go, &folders),
+        packages,
         records,
         self_check,
         problems,
     })
+}
+
+fn prepare(
+    options: &Options,
+    packages: &[OsString],
+    rest: &[OsString],
+    within: Option<&Path>,
+    folder: &Path,
+) -> io::Result<Prepared> {
+    let (grace, on_failure) = (options.grace, options.on_failure);
+    generated::prepare(
+        &options.go,
+        packages,
+        rest,
+        within,
+        folder,
+        grace,
+        on_failure,
+    )
 }
 
 fn wrapper(options: &Options, folder: &Path) -> Vec<OsString> {
@@ -138,8 +188,20 @@ fn plant(options: &Options, folder: &Path) -> Result<(), String> {
     for (name, text) in files {
         fs::write(source.join(name), text).map_err(failed("cannot write it"))?;
     }
-    let wrapper = wrapper(options, &records_folder);
-    let go = command::go_test(&options.go, &wrapper, &[".".into()], &[]);
+    let here = [OsString::from(".")];
+    let prepared = match &options.unwatched {
+        None => None,
+        Some(_) => Some(
+            prepare(options, &here, &[], Some(&source), &records_folder)
+                .map_err(failed("cannot prepare it"))?,
+        ),
+    };
+    let wrapped = wrapper(options, &records_folder);
+    let with = match &prepared {
+        None => With::Wrapper(&wrapped),
+        Some(prepared) => With::Overlay(&prepared.flag),
+    };
+    let go = command::go_test(&options.go, &with, &here, &[]);
     let mut go: Command = go.map_err(|error| error.to_string())?;
     go.current_dir(&source).stdin(Stdio::null());
     go.envs([("GOFLAGS", ""), ("GOWORK", "off"), ("GO111MODULE", "on")]);
@@ -150,7 +212,11 @@ fn plant(options: &Options, folder: &Path) -> Result<(), String> {
         return Err(format!("its test did not pass: {}", said.trim()));
     }
     let mut problems = Vec::new();
-    let seen = records(&records_folder, &mut problems).map_err(failed("cannot read its record"))?;
+    let seen = match &prepared {
+        Some(prepared) => prepared.records(),
+        None => records(&records_folder, &mut problems),
+    };
+    let seen = seen.map_err(failed("cannot read its record"))?;
     let left = seen.iter().flat_map(|record| &record.left);
     let found: Vec<_> = left
         .map(|left| (left.test.as_deref(), left.count))

@@ -87,6 +87,20 @@ fn run(
     Ok(Ending::Exited(status.code().unwrap_or(1)))
 }
 
+/// Whether test binaries can be watched here; else why not. `launcher` is as for [`exec`].
+///
+/// # Errors
+/// What stands in the way.
+pub fn can_watch(launcher: &mut Command) -> Result<(), String> {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    return gorphan_capture::process::watch::probe(launcher).map_err(|error| error.to_string());
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    {
+        let _ = launcher;
+        Err("test binaries are watched on Linux on 64-bit x86 alone".to_owned())
+    }
+}
+
 /// Writes a record whole or not at all, under a name of its own.
 fn write(folder: &Path, record: &Record) -> io::Result<()> {
     let mut file = tempfile::Builder::new()

@@ -198,6 +198,9 @@ pub(crate) struct Test {
     /// Look for goroutines also where tests failed
     #[arg(long)]
     pub(crate) run_on_failure: bool,
+    /// Compile a TestMain into packages that have none, in place of watching the test binaries
+    #[arg(long)]
+    pub(crate) no_ptrace: bool,
     /// Do not plant a leak in a scratch process to see that it is found
     #[arg(long)]
     pub(crate) no_self_check: bool,

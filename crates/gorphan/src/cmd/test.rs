@@ -2,6 +2,7 @@
 //! test binary, and what becomes the test binary.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use gorphan_gate::test::{self, ExecOptions, Judged, Options};
@@ -73,14 +74,26 @@ fn options(args: &Test) -> Result<Options> {
     let format = Format::from(args.report.format);
     Ok(Options {
         go: args.go.clone(),
-        wrapper: vec![program.into(), "exec-test".into()],
+        wrapper: vec![program.clone().into(), "exec-test".into()],
         wrapper_options,
         packages: args.packages.clone(),
         rest: args.go_flags.clone(),
+        unwatched: unwatched(args, &program),
+        grace: args.grace,
+        on_failure: args.run_on_failure,
         self_check: !args.no_self_check,
         // A report for programs must be all there is on standard output.
         output_to_stderr: args.report.output.is_none() && format != Format::Terminal,
     })
+}
+
+/// Why test binaries are not watched; `None` if they can be.
+fn unwatched(args: &Test, program: &Path) -> Option<String> {
+    if args.no_ptrace {
+        return Some("--no-ptrace".to_owned());
+    }
+    let mut launcher = Command::new(program);
+    test::can_watch(launcher.args(["become-test", "-"])).err()
 }
 
 fn write(args: &Test, settings: &Settings, judged: &Judged) -> Result<()> {
@@ -119,9 +132,12 @@ fn summary(judged: &Judged) -> String {
         1 => "1 goroutine left behind".to_owned(),
         left => format!("{left} goroutines left behind"),
     };
-    let tests = plural(judged.tests, "test", "tests");
     let binaries = plural(judged.checked, "test binary", "test binaries");
-    text.push_str(&format!(" by {tests} in {binaries}"));
+    text.push_str(&match judged.tests {
+        // Without watching them they are not counted.
+        0 => format!(" in {binaries}"),
+        tests => format!(" by {} in {binaries}", plural(tests, "test", "tests")),
+    });
     if judged.failed > 0 {
         let failed = plural(judged.failed, "test binary", "test binaries");
         text.push_str(&format!(

@@ -79,6 +79,26 @@ fn signals_to_pass_on() -> SigSet {
     ])
 }
 
+/// Whether a program that is started can be watched: starts one that never comes to run.
+///
+/// # Errors
+/// What the system refuses.
+pub fn probe(launcher: &mut Command) -> io::Result<()> {
+    let mut child = launcher.spawn()?;
+    let pid = child.id();
+    let stopped = rustix::process::waitpid(Some(raw_pid(pid)?), WaitOptions::UNTRACED)?;
+    let traced = match stopped {
+        Some((_, status)) if status.stopped() => {
+            ptrace::seize(raw(pid), ptrace::Options::PTRACE_O_EXITKILL).map_err(io::Error::from)
+        }
+        _ => Err(io::Error::other("the program that was started has ended")),
+    };
+    // It is not needed any more, whatever state it is in.
+    let _ = child.kill();
+    let _ = child.wait();
+    traced
+}
+
 /// Waits for the end of a program that [`start`] could not watch.
 ///
 /// # Errors
