@@ -91,6 +91,7 @@ fn decode(
             name: name.to_owned(),
             taken_at_unix_nanos: None,
             pause: None,
+            method: None,
         },
         snapshots: decoded.snapshots,
         filtered: decoded.filtered,

@@ -22,7 +22,7 @@ pub use file::open;
 pub use http::{
     Auth, Client, ClientCertificate, Debug, HttpOptions, HttpTarget, Profile, Secret, Timeouts,
 };
-pub use process::{ProcessError, ProcessOptions};
+pub use process::{Method, ProcessError, ProcessOptions};
 pub use target::Target;
 
 /// What was looked at, for the report.
@@ -36,6 +36,8 @@ pub struct Info {
     pub taken_at_unix_nanos: Option<i64>,
     /// How long a process stood still; `None` for what was not stopped.
     pub pause: Option<std::time::Duration>,
+    /// How the memory of a process was read: `copy` or `snapshot`.
+    pub method: Option<&'static str>,
 }
 
 /// What one capture gave.

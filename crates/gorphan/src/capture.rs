@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use gorphan_capture::{
-    Auth, Capture, ClientCertificate, Debug, HttpOptions, ProcessOptions, Profile, Progress,
-    Secret, Target, Timeouts,
+    Auth, Capture, ClientCertificate, Debug, HttpOptions, Method, ProcessOptions, Profile,
+    Progress, Secret, Target, Timeouts,
 };
 use gorphan_decode::Options;
 use gorphan_model::query::Filter;
@@ -49,7 +49,10 @@ pub(crate) fn capture(
         }
         Target::Process { options, .. } | Target::Core { options, .. } => {
             options.pause_budget = process.pause_budget;
-            options.proof = true;
+            options.proof = !process.no_proof;
+            if process.snapshot {
+                options.method = Method::Snapshot;
+            }
             options.why = why;
         }
         Target::Stdin | Target::File(_) => {}
@@ -292,6 +295,7 @@ pub(crate) fn target_info(capture: &Capture, snapshot: &Snapshot) -> TargetInfo 
             .taken_at_unix_nanos
             .or(capture.info.taken_at_unix_nanos),
         pause_seconds: capture.info.pause.map(|pause| pause.as_secs_f64()),
+        method: capture.info.method,
         bytes_read: Some(snapshot.bytes_read),
     }
 }

@@ -1,6 +1,7 @@
 //! The Go runtime of an executable: where its variables are, how its structs lie, and copying what they hold.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use gorphan_model::{GoroutineId, Snapshot};
 
@@ -176,6 +177,12 @@ impl Runtime {
             !one.is_dead() && !*is_system
         });
         Ok(count.count() as u64)
+    }
+
+    /// The stacks on which the runtime's threads handle signals, each with the thread's number in the target's PID namespace.
+    /// Empty where they are not known.
+    pub fn signal_stacks(&self, bias: Bias, memory: &dyn Memory) -> Vec<(u64, Range<u64>)> {
+        heap::machines::signal_stacks(self, bias, memory)
     }
 
     /// Copies what must be consistent, while the target is stopped.

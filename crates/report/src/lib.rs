@@ -42,6 +42,8 @@ pub struct TargetInfo {
     pub taken_at_unix_nanos: Option<i64>,
     /// How long the target was stopped.
     pub pause_seconds: Option<f64>,
+    /// How the memory of a process was read: `copy` or `snapshot`.
+    pub method: Option<&'static str>,
     /// Bytes read, decompressed.
     pub bytes_read: Option<u64>,
 }

@@ -161,6 +161,7 @@ fn target(name: &str, unix_seconds: i64) -> TargetInfo {
         go_version: Some("go1.27.3".to_owned()),
         taken_at_unix_nanos: Some(unix_seconds * 1_000_000_000),
         pause_seconds: None,
+        method: None,
         bytes_read: Some(1_048_576),
     }
 }

@@ -116,6 +116,7 @@ impl Client {
                 name: target.name(),
                 taken_at_unix_nanos: now_unix_nanos(),
                 pause: None,
+                method: None,
             },
             snapshots: decoded.snapshots,
             filtered: decoded.filtered,

@@ -44,6 +44,8 @@ pub(super) enum FreezeError {
 /// A thread that is traced.
 struct Tracee {
     tid: Pid,
+    /// Its number in the target's own PID namespace.
+    inner: u64,
     /// The signal that it was about to take when it stopped; 0 is none.
     signal: i32,
     stopped: bool,
@@ -123,6 +125,13 @@ impl Frozen {
         self.since.elapsed()
     }
 
+    /// The stopped threads that are not about to take a signal: their numbers here, and in the target's own PID namespace.
+    pub(super) fn quiet(&self) -> impl Iterator<Item = (Pid, u64)> {
+        let quiet = self.tracees.iter();
+        let quiet = quiet.filter(|one| one.stopped && one.signal == 0 && one.inner != 0);
+        quiet.map(|one| (one.tid, one.inner))
+    }
+
     fn seize(&mut self, process: &Process, tid: Pid) -> Result<(), FreezeError> {
         match ptrace::seize(raw(tid), ptrace::Options::empty()) {
             Ok(()) => {}
@@ -140,6 +149,7 @@ impl Frozen {
         }
         self.tracees.push(Tracee {
             tid,
+            inner: 0,
             signal: 0,
             stopped: false,
         });
@@ -186,7 +196,7 @@ impl Frozen {
         let nested = process
             .status()
             .is_ok_and(|status| status.ns_pids.len() > 1);
-        for tracee in self.tracees.iter().filter(|tracee| tracee.stopped) {
+        for tracee in self.tracees.iter_mut().filter(|tracee| tracee.stopped) {
             let Ok(registers) = ptrace::getregs(raw(tracee.tid)) else {
                 continue;
             };
@@ -197,8 +207,9 @@ impl Frozen {
             } else {
                 tracee.tid
             };
+            tracee.inner = u64::from(tid);
             self.threads.push(Thread {
-                tid: u64::from(tid),
+                tid: tracee.inner,
                 rip: registers.rip,
                 rsp: registers.rsp,
                 rbp: registers.rbp,

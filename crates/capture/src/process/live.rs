@@ -5,15 +5,17 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Room, Runtime};
+use gorphan_model::Problem;
 use gorphan_model::query::Filter;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::fork::Plan;
 use super::freeze::{FreezeError, JobControl, freeze};
 use super::memory::LiveMemory;
 use super::permission;
 use super::procfs::{Process, Status};
 use super::{
-    Asked, Capture, Info, Pid, ProcessError, ProcessOptions, elf, finish, room, runtime_of,
+    Asked, Capture, Info, Method, Pid, ProcessError, ProcessOptions, elf, finish, room, runtime_of,
 };
 
 /// Stops a process, copies what matters, lets it go, and makes a snapshot of the copy.
@@ -31,15 +33,24 @@ pub(super) fn capture(
         name: pid.to_string(),
         taken_at_unix_nanos: Some(copy.taken_at_unix_nanos),
         pause: Some(copy.pause),
+        method: Some(copy.method.as_str()),
     };
-    let bytes = opened.memory.bytes();
+    let bytes = copy.frozen.copied_bytes();
     let asked = Asked { options, filter };
-    finish(info, &runtime, &copy.frozen, bytes, asked, true, Vec::new())
+    finish(
+        info,
+        &runtime,
+        &copy.frozen,
+        bytes,
+        asked,
+        true,
+        copy.problems,
+    )
 }
 
 /// A process that may be read, with all that is opened beforehand.
 pub(super) struct Opened {
-    process: Process,
+    pub(super) process: Process,
     pub(super) executable: std::fs::File,
     pub(super) memory: LiveMemory,
     pub(super) bias: Bias,
@@ -49,6 +60,8 @@ pub(super) struct Opened {
 struct Copy {
     frozen: Frozen,
     pause: Duration,
+    method: Method,
+    problems: Vec<Problem>,
     taken_at_unix_nanos: i64,
 }
 
@@ -100,11 +113,26 @@ impl Opened {
 
     /// Stops and copies on a thread of its own: when that ends, however it ends, the kernel lets go of what it traces.
     fn copy(&self, runtime: &Runtime, options: &ProcessOptions) -> Result<Copy, ProcessError> {
-        let room = self.room(runtime, options);
+        let mut problems = Vec::new();
+        let plan = match options.method {
+            Method::Copy => None,
+            Method::Snapshot => match Plan::make(self, runtime) {
+                Ok(plan) => Some(plan),
+                Err(why) => {
+                    problems.push(no_twin(why));
+                    None
+                }
+            },
+        };
+        // A twin is read at leisure.
+        let room = match plan {
+            Some(_) => Room::default(),
+            None => self.room(runtime, options),
+        };
         // The threads that are started from here inherit it.
         let _job_control = JobControl::hold_back();
         thread::scope(|scope| {
-            let tracer = scope.spawn(|| self.copy_here(runtime, options, room));
+            let tracer = scope.spawn(|| self.copy_here(runtime, options, room, plan, problems));
             tracer.join().unwrap_or_else(|_| {
                 Err(ProcessError::System {
                     pid: self.process.pid,
@@ -120,13 +148,15 @@ impl Opened {
         runtime: &Runtime,
         options: &ProcessOptions,
         room: Room,
+        plan: Option<Plan>,
+        mut problems: Vec<Problem>,
     ) -> Result<Copy, ProcessError> {
         let budget = options.pause_budget;
         let pid = self.process.pid;
         let since = Instant::now();
         // Past the end of the clock is as good as none.
         let deadline = since.checked_add(budget).unwrap_or(since + YEAR);
-        let stopped = freeze(&self.process, deadline).map_err(|error| match error {
+        let mut stopped = freeze(&self.process, deadline).map_err(|error| match error {
             FreezeError::Denied => {
                 let status = self.process.status().unwrap_or_default();
                 denied(pid, &permission::explain(&status))
@@ -155,16 +185,46 @@ impl Opened {
             None => return Err(gone(pid)),
         }
         let taken_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let moment = Moment {
-            threads: &stopped.threads,
-            now_nanos: self.now_nanos(),
+        let threads = std::mem::take(&mut stopped.threads);
+        let now_nanos = self.now_nanos();
+        let moment = |may_go_on| Moment {
+            threads: &threads,
+            now_nanos,
             depth: options.depth(),
             limits: Limits::default(),
-            may_go_on: &|| Instant::now() < deadline,
+            may_go_on,
         };
-        let copied = runtime.copy_into(self.bias, &self.memory, &moment, room);
-        let alive = self.process.is_same();
-        let pause = stopped.thaw();
+        let twin = plan.and_then(|plan| match plan.twin(&stopped, &self.memory) {
+            Ok(twin) => Some((plan, twin)),
+            Err(why) => {
+                problems.push(no_twin(&why));
+                None
+            }
+        });
+        let in_time = || Instant::now() < deadline;
+        let (copied, alive, pause, method) = match twin {
+            None => {
+                let moment = moment(&in_time);
+                let copied = runtime.copy_into(self.bias, &self.memory, &moment, room);
+                let alive = self.process.is_same();
+                (copied, alive, stopped.thaw(), Method::Copy)
+            }
+            Some((plan, twin)) => {
+                let mut pause = stopped.thaw();
+                let moment = moment(&|| true);
+                let copied = runtime.copy_into(self.bias, &twin.memory, &moment, room);
+                let again = Instant::now();
+                let again = again.checked_add(budget).unwrap_or(again + YEAR);
+                match plan.end(twin, &self.process, &self.memory, again) {
+                    Ok(more) => pause += more,
+                    Err(why) => problems.push(Problem::new(format!(
+                        "an entry of the twin that was made for --snapshot stays among the processes until process {pid} \
+                         ends: {why}"
+                    ))),
+                }
+                (copied, true, pause, Method::Snapshot)
+            }
+        };
         let frozen = copied.map_err(|source| match source {
             gorphan_goruntime::Error::OutOfTime { copied_bytes } => ProcessError::PauseBudget {
                 pid,
@@ -181,6 +241,8 @@ impl Opened {
         Ok(Copy {
             frozen,
             pause,
+            method,
+            problems,
             taken_at_unix_nanos: taken_at
                 .ok()
                 .and_then(|since| i64::try_from(since.as_nanos()).ok())
@@ -215,6 +277,13 @@ pub(super) fn bias(executable: &std::fs::File, entry: u64) -> io::Result<Bias> {
         // What is no ELF file is refused by whoever reads it.
         _ => 0,
     }))
+}
+
+/// Says that the memory was copied although a snapshot was asked for.
+fn no_twin(why: &str) -> Problem {
+    Problem::new(format!(
+        "--snapshot: {why}; its memory was copied while it stood still instead"
+    ))
 }
 
 fn gone(pid: Pid) -> ProcessError {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -34,7 +34,6 @@ pub(super) struct LiveMemory {
     /// Opened beforehand; it stays with this program even if another one takes its number.
     file: File,
     by_file: AtomicBool,
-    bytes: AtomicU64,
 }
 
 impl LiveMemory {
@@ -44,13 +43,7 @@ impl LiveMemory {
             pid: nix::unistd::Pid::from_raw(pid.cast_signed()),
             file,
             by_file: AtomicBool::new(false),
-            bytes: AtomicU64::new(0),
         }
-    }
-
-    /// Bytes read until now.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
     }
 
     /// How many bytes of `buffer` were filled from the ranges, which are as long as it; 0 if none can be.
@@ -159,7 +152,6 @@ impl LiveMemory {
                 break;
             };
             let got = self.read_ranges(&call, room).min(asked);
-            self.bytes.fetch_add(got as u64, Ordering::Relaxed);
             let mut used = got;
             let mut more = got;
             while let Some(whole) = length(next)
@@ -226,7 +218,6 @@ impl Memory for LiveMemory {
             if got == 0 {
                 return Err(unreadable);
             }
-            self.bytes.fetch_add(got as u64, Ordering::Relaxed);
             at = at.checked_add(got as u64).ok_or(unreadable)?;
             rest = rest.get_mut(got..).ok_or(unreadable)?;
         }
@@ -256,7 +247,6 @@ mod tests {
             let address = Address(there.as_ptr() as u64);
             memory.read(address, &mut seen).unwrap();
             assert!(seen == there);
-            assert_eq!(memory.bytes(), there.len() as u64);
         }
     }
 
@@ -294,7 +284,6 @@ mod tests {
                 }
                 rest = after;
             }
-            assert_eq!(memory.bytes(), total - 100 * 5 - 100 - 8);
         }
         let own = own(false);
         let short = own.read_batch(&[(Address(base), 8), (Address(base), 8)], &mut [0; 12]);

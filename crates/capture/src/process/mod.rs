@@ -7,7 +7,11 @@ mod core;
 mod elf;
 mod error;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod fork;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod freeze;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod inject;
 #[cfg(target_os = "linux")]
 mod list;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -56,8 +60,31 @@ pub struct ProcessOptions {
     pub pause_budget: Duration,
     /// Whether to find out which goroutines can still be woken. Much more is copied for it.
     pub proof: bool,
+    /// How its memory is read.
+    pub method: Method,
     /// With `proof`, a goroutine of which all is to be said.
     pub why: Option<GoroutineId>,
+}
+
+/// How the memory of a process is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// It stands still while what matters is copied. Nothing is done to it besides.
+    #[default]
+    Copy,
+    /// It stands still while the kernel makes a twin of it that shares its memory; that is read while it runs on. It is made
+    /// to call the system for this. Where that cannot be done, as [`Method::Copy`].
+    Snapshot,
+}
+
+impl Method {
+    /// As reports call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Snapshot => "snapshot",
+        }
+    }
 }
 
 impl ProcessOptions {
@@ -84,6 +111,7 @@ impl Default for ProcessOptions {
             // What most health checks and clients forgive.
             pause_budget: Duration::from_secs(1),
             proof: false,
+            method: Method::Copy,
             why: None,
         }
     }
@@ -212,6 +240,7 @@ pub(crate) fn capture_core(
         name,
         taken_at_unix_nanos: None,
         pause: None,
+        method: None,
     };
     let bytes = core.memory.bytes();
     let asked = Asked { options, filter };

@@ -260,6 +260,13 @@ pub(crate) struct ProcessArgs {
     /// Let the process go, without a report, when reading it would stop it for longer than this
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, default_value = "1s")]
     pub(crate) pause_budget: Duration,
+    /// Read a twin of the process, made by the kernel in a moment, while the process runs on. Makes one of its threads call
+    /// the system
+    #[arg(long)]
+    pub(crate) snapshot: bool,
+    /// Do not find out which goroutines can still be woken: less is copied, and the process stands still for less
+    #[arg(long, conflicts_with = "why")]
+    pub(crate) no_proof: bool,
 }
 
 /// How to list processes.

@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Gctrace) -> Result<Outcome> {
             go_version: None,
             taken_at_unix_nanos: None,
             pause_seconds: None,
+            method: None,
             bytes_read: None,
         },
         trace: &trace,

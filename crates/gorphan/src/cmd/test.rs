@@ -112,6 +112,7 @@ fn write(args: &Test, settings: &Settings, judged: &Judged) -> Result<()> {
             go_version: judged.snapshot.go_version.clone(),
             taken_at_unix_nanos: None,
             pause_seconds: None,
+            method: None,
             bytes_read: None,
         },
         snapshot: &judged.snapshot,

@@ -13,6 +13,7 @@ use crate::goroutine::Goroutine;
 use crate::layout::Layout;
 use crate::layout::roots::Machine as Offsets;
 use crate::memory::{word, word_at};
+use crate::runtime::{Bias, Runtime};
 use crate::{Address, Memory, Thread, Unreadable};
 
 /// Threads of one program; the runtime ends one that has 10,000 unless told otherwise.
@@ -32,7 +33,7 @@ pub(super) struct Machine {
     /// It has a `p`.
     pub(super) runs_go: bool,
     system: Range<u64>,
-    signal: Range<u64>,
+    pub(super) signal: Range<u64>,
 }
 
 /// All threads of the runtime.
@@ -72,6 +73,22 @@ pub(super) fn read(
         at = field(offsets.next)?;
     }
     Ok(all)
+}
+
+/// The stacks on which threads handle signals, by the threads' numbers.
+pub(crate) fn signal_stacks(
+    runtime: &Runtime,
+    bias: Bias,
+    memory: &dyn Memory,
+) -> Vec<(u64, Range<u64>)> {
+    let layout = &runtime.layout;
+    let (Some(roots), Some(first)) = (&layout.roots, runtime.variables.roots.machines) else {
+        return Vec::new();
+    };
+    let machines = read(memory, layout, &roots.machine, first.wrapping_add(bias.0));
+    let machines = machines.unwrap_or_default().into_iter();
+    let known = machines.filter(|machine| machine.tid != 0 && !machine.signal.is_empty());
+    known.map(|machine| (machine.tid, machine.signal)).collect()
 }
 
 /// What a thread holds besides the stack of its goroutine.

@@ -12,7 +12,7 @@ mod cause;
 pub(crate) mod copy;
 mod copy_roots;
 mod describe;
-mod machines;
+pub(crate) mod machines;
 mod mark;
 mod masks;
 pub(crate) mod modules;

@@ -103,10 +103,15 @@ impl Image {
 
     /// The linked address of an instruction that makes a system call.
     pub fn system_call(&self) -> Option<Address> {
+        self.code(&[0x0f, 0x05])
+    }
+
+    /// The linked address of the first of these bytes in its code.
+    pub fn code(&self, wanted: &[u8]) -> Option<Address> {
         let code = self.segments.iter().filter(|segment| segment.is_code);
         code.filter_map(|segment| {
             let bytes = self.bytes.get(segment.file.clone())?;
-            let at = memchr::memmem::find(bytes, &[0x0f, 0x05])?;
+            let at = memchr::memmem::find(bytes, wanted)?;
             segment.address.checked_add(at as u64).map(Address)
         })
         .next()

@@ -209,6 +209,7 @@ fn target(info: &TargetInfo) -> wire::Target<'_> {
             .taken_at_unix_nanos
             .and_then(|nanos| jiff::Timestamp::from_nanosecond(nanos.into()).ok()),
         pause_seconds: info.pause_seconds,
+        method: info.method,
         bytes_read: info.bytes_read,
         format: None,
         profile: None,

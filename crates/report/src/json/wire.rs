@@ -73,6 +73,8 @@ pub(super) struct Target<'a> {
     pub(super) go_version: Option<&'a str>,
     pub(super) taken_at: Option<jiff::Timestamp>,
     pub(super) pause_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) method: Option<&'static str>,
     pub(super) bytes_read: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<&'static str>,

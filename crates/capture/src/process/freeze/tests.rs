@@ -135,6 +135,7 @@ fn freeze_amid_signal(process: &Process, send: impl FnOnce()) -> Frozen {
     ptrace::seize(raw(process.pid), ptrace::Options::empty()).unwrap();
     frozen.tracees.push(Tracee {
         tid: process.pid,
+        inner: 0,
         signal: 0,
         stopped: false,
     });
