@@ -83,6 +83,32 @@ pub struct Step {
     pub address: u64,
 }
 
+impl Step {
+    /// Neither a field's name nor its object's type is told: `offset 16 of an object of 48 bytes`.
+    fn is_unnamed(&self) -> bool {
+        let rest = self.description.strip_prefix("offset ");
+        rest.is_some_and(|rest| rest.contains(" of an object of "))
+    }
+}
+
+/// The steps of a way for people, root first: several in a row that have no name are only counted, but for the last.
+pub fn told(way: &[Step]) -> Vec<String> {
+    let mut told = Vec::new();
+    let last = way.len().saturating_sub(1);
+    let runs = way.iter().enumerate();
+    let runs: Vec<(usize, &Step)> = runs.collect();
+    let is_hidden = |(index, step): &(usize, &Step)| step.is_unnamed() && *index < last;
+    for run in runs.chunk_by(|a, b| is_hidden(a) == is_hidden(b)) {
+        match run {
+            [first, _, ..] if is_hidden(first) => {
+                told.push(format!("{} objects without names", run.len()));
+            }
+            steps => told.extend(steps.iter().map(|(_, step)| step.to_string())),
+        }
+    }
+    told
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.description)
@@ -153,4 +179,38 @@ pub struct Waiting {
     pub objects: Vec<Awaited>,
     /// Who would have to act for it to go on.
     pub blames: Vec<Blame>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_without_names_are_counted_but_for_the_last() {
+        let told = |words: &[&str]| {
+            let step = |word: &&str| Step {
+                description: match *word {
+                    "-" => "offset 8 of an object of 16 bytes".to_owned(),
+                    named => named.to_owned(),
+                },
+                address: 0,
+            };
+            let way: Vec<Step> = words.iter().map(step).collect();
+            super::told(&way).join("; ")
+        };
+        let unnamed = "offset 8 of an object of 16 bytes";
+        assert_eq!(told(&[]), "");
+        assert_eq!(
+            told(&["global main.x", "field a"]),
+            "global main.x; field a"
+        );
+        assert_eq!(
+            told(&["global main.x", "-", "-", "-", "field a", "-", "-"]),
+            format!("global main.x; 3 objects without names; field a; {unnamed}; {unnamed}")
+        );
+        assert_eq!(
+            told(&["global main.x", "-", "-", "-"]),
+            format!("global main.x; 2 objects without names; {unnamed}")
+        );
+    }
 }

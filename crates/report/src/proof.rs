@@ -1,7 +1,7 @@
 //! The words for what was proven and for what leaks hold, as more than one renderer uses them.
 
 use gorphan_model::group::outcomes;
-use gorphan_model::proof::{Awaited, Retained, Retention, Unreachable};
+use gorphan_model::proof::{Awaited, Retained, Retention, Step, Unreachable, told};
 use gorphan_model::{Evidence, Proof, Snapshot};
 
 use crate::words::{bytes, count_of, count_usize};
@@ -47,11 +47,7 @@ pub(crate) fn facts(evidence: &Evidence, all: u64) -> Vec<Fact> {
         Proof::Reachable(way) => {
             let through = if way.is_empty() { "" } else { ", through" };
             let mut lines = vec![format!("{} may still be woken{through}", of(*count, all))];
-            let steps = way.iter().enumerate().map(|(depth, step)| {
-                let arrow = if depth == 0 { "" } else { "-> " };
-                format!("{arrow}{step}")
-            });
-            lines.extend(middle_out(steps.collect()));
+            lines.extend(steps(way));
             vec![fact("reachable", lines)]
         }
         Proof::Inconclusive(why) => {
@@ -61,6 +57,15 @@ pub(crate) fn facts(evidence: &Evidence, all: u64) -> Vec<Fact> {
             )]
         }
     }
+}
+
+/// The way to what is reachable, a line a step.
+pub(crate) fn steps(way: &[Step]) -> Vec<String> {
+    let steps = told(way).into_iter().enumerate().map(|(depth, step)| {
+        let arrow = if depth == 0 { "" } else { "-> " };
+        format!("{arrow}{step}")
+    });
+    middle_out(steps.collect())
 }
 
 fn whole(count: u64, all: u64) -> String {
@@ -107,7 +112,7 @@ pub(crate) fn object(object: &Awaited) -> String {
 }
 
 /// All lines, or the first and last of many.
-pub(crate) fn middle_out(mut lines: Vec<String>) -> Vec<String> {
+fn middle_out(mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len().saturating_sub(MAX_STEPS);
     if more > 0 {
         let half = MAX_STEPS / 2;
@@ -126,8 +131,7 @@ pub(crate) fn sentence(count: u64, proof: &Proof) -> String {
             format!("proven that {goroutines} can never be woken{example}")
         }
         Proof::Reachable(way) => {
-            let way: Vec<String> = way.iter().map(ToString::to_string).collect();
-            let by = middle_out(way).join(" -> ");
+            let by = middle_out(told(way)).join(" -> ");
             let by = if by.is_empty() {
                 by
             } else {

@@ -1,7 +1,7 @@
 //! What a proof says of a group: evidence, and the sentences of a finding's message.
 
 use crate::operation::{classify, site_frame};
-use crate::proof::{Awaited, Blame, Step};
+use crate::proof::{Awaited, Blame, Step, told};
 use crate::verdict::facts::Census;
 use crate::verdict::message::{doing, grouped, place};
 use crate::{Group, Operation, Proof, Sample, symbol};
@@ -136,20 +136,11 @@ pub(super) fn held(group: &Group) -> Option<String> {
 /// The steps of a way, root first; of a long one the middle is left out.
 fn path(way: &[Step]) -> String {
     let arrow = " -> ";
-    let text = |steps: &[Step]| {
-        let steps = steps.iter().map(Step::to_string);
-        steps.collect::<Vec<_>>().join(arrow)
-    };
-    let half = MAX_STEPS / 2;
-    match (way.get(..half), way.get(way.len().saturating_sub(half)..)) {
-        (Some(start), Some(end)) if way.len() > MAX_STEPS => {
-            let left_out = way.len() - MAX_STEPS;
-            format!(
-                "{}{arrow}({left_out} more){arrow}{}",
-                text(start),
-                text(end)
-            )
-        }
-        _ => text(way),
+    let mut steps = told(way);
+    let left_out = steps.len().saturating_sub(MAX_STEPS);
+    if left_out > 0 {
+        let half = MAX_STEPS / 2;
+        steps.splice(half..half + left_out, [format!("({left_out} more)")]);
     }
+    steps.join(arrow)
 }

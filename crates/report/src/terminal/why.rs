@@ -116,11 +116,7 @@ impl Page<'_> {
         self.section("waits for", &objects)?;
         match &why.proof {
             Some(Proof::Reachable(way)) => {
-                let steps = way.iter().enumerate().map(|(depth, step)| {
-                    let arrow = if depth == 0 { "" } else { "-> " };
-                    format!("{arrow}{step}")
-                });
-                self.section("reached through", &steps.collect::<Vec<_>>())?;
+                self.section("reached through", &proof::steps(way))?;
             }
             Some(Proof::Unreachable(leak)) => {
                 let links = leak.cause.iter().map(|blame| {
