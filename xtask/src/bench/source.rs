@@ -1,4 +1,5 @@
-//! `cargo xtask bench source`: reading Go source beside Go's own parser, over the source of Go itself.
+//! `cargo xtask bench source`: reading Go source beside Go's own parser, over the source of Go itself. Both time themselves
+//! by what the processor did for them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //
 //	shape FILE          the shape of one file
 //	shape -hash         reads paths from standard input; prints for each "HASH PATH", or "error PATH"
-//	shape -time RUNS    reads paths from standard input; prints the median of the seconds that parsing them all takes
+//	shape -time RUNS    reads paths from standard input; prints the median of the processor's seconds that parsing them all takes
 package main
 
 import (
@@ -15,10 +15,8 @@ import (
 	"hash/fnv"
 	"os"
 	"runtime"
-	"sort"
 	"strconv"
 	"strings"
-	"time"
 )
 
 func main() {
@@ -84,50 +82,6 @@ func hashAll() {
 	for i, path := range paths {
 		fmt.Fprintln(out, results[i], path)
 	}
-}
-
-func timeAll(argument string) {
-	runs, err := strconv.Atoi(argument)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	}
-	var sources [][]byte
-	for _, path := range paths() {
-		source, err := os.ReadFile(path)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		sources = append(sources, source)
-	}
-	var seconds []float64
-	declarations := 0
-	for run := 0; run < runs; run++ {
-		runtime.GC()
-		start := time.Now()
-		declarations = 0
-		for _, source := range sources {
-			file, _ := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
-			if file != nil {
-				declarations += len(file.Decls)
-			}
-		}
-		seconds = append(seconds, time.Since(start).Seconds())
-	}
-	sort.Float64s(seconds)
-	fmt.Println(seconds[runs/2], declarations, peakKiB())
-}
-
-func peakKiB() int {
-	status, _ := os.ReadFile("/proc/self/status")
-	for _, line := range strings.Split(string(status), "\n") {
-		if strings.HasPrefix(line, "VmHWM:") {
-			kib, _ := strconv.Atoi(strings.Fields(line)[1])
-			return kib
-		}
-	}
-	return 0
 }
 
 func shape(path string) ([]byte, error) {

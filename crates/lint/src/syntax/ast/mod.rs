@@ -70,14 +70,27 @@ pub struct Ast {
 }
 
 impl Ast {
-    /// Arenas for a source of that many bytes, sized so that they rarely grow.
+    /// Arenas for a source of that many bytes, of a size that suffices for three files of four in the Go tree.
     pub(crate) fn for_source(bytes: usize) -> Self {
+        // Bytes of source to one node or item.
+        let (exprs, stmts, lists) = (bytes / 11, bytes / 48, bytes / 24);
+        let (some, few) = (bytes / 128, bytes / 384);
         Self {
-            exprs: Vec::with_capacity(bytes / BYTES_PER_EXPR),
-            stmts: Vec::with_capacity(bytes / BYTES_PER_STMT),
-            expr_lists: Vec::with_capacity(bytes / BYTES_PER_STMT),
-            stmt_lists: Vec::with_capacity(bytes / BYTES_PER_STMT),
-            ..Self::default()
+            exprs: Vec::with_capacity(exprs),
+            stmts: Vec::with_capacity(stmts),
+            blocks: Vec::with_capacity(some),
+            clauses: Vec::with_capacity(few / 2),
+            fields: Vec::with_capacity(some),
+            signatures: Vec::with_capacity(few),
+            specs: Vec::with_capacity(few),
+            decls: Vec::with_capacity(few),
+            functions: Vec::with_capacity(few / 2),
+            expr_lists: Vec::with_capacity(lists),
+            stmt_lists: Vec::with_capacity(stmts),
+            clause_lists: Vec::with_capacity(few / 2),
+            field_lists: Vec::with_capacity(some),
+            spec_lists: Vec::with_capacity(few),
+            ident_lists: Vec::with_capacity(some),
         }
     }
 
@@ -117,11 +130,6 @@ impl Ast {
         id
     }
 }
-
-/// Bytes of source per expression in code with few comments: one reallocation at most in nearly all of the Go tree.
-const BYTES_PER_EXPR: usize = 12;
-/// Bytes of source per statement.
-const BYTES_PER_STMT: usize = 48;
 
 #[cfg(test)]
 mod tests {

@@ -79,6 +79,9 @@ impl File {
     }
 }
 
+/// Items of the stacks at first, as many as most files need.
+const STACKED: usize = 64;
+
 pub(super) struct Parser<'s, 'i, 'n> {
     scanner: Scanner<'s>,
     interner: &'i mut Interner<'n>,
@@ -114,18 +117,18 @@ impl<'s, 'i, 'n> Parser<'s, 'i, 'n> {
             end: 0,
             in_head: false,
             nesting: 0,
-            exprs: Vec::new(),
-            stmts: Vec::new(),
-            clauses: Vec::new(),
-            fields: Vec::new(),
-            specs: Vec::new(),
-            idents: Vec::new(),
-            params: Vec::new(),
+            exprs: Vec::with_capacity(STACKED),
+            stmts: Vec::with_capacity(STACKED),
+            clauses: Vec::with_capacity(STACKED),
+            fields: Vec::with_capacity(STACKED),
+            specs: Vec::with_capacity(STACKED),
+            idents: Vec::with_capacity(STACKED),
+            params: Vec::with_capacity(STACKED),
         }
     }
 
     /// Takes the token at hand.
-    #[inline]
+    #[inline(never)]
     fn next(&mut self) {
         self.end = self.end.max(self.span.end);
         loop {

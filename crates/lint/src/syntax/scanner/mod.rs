@@ -107,9 +107,20 @@ impl<'s> Scanner<'s> {
     /// The next token; at the end [`Token::End`], again and again.
     #[inline]
     pub fn next_token(&mut self) -> Lexeme {
+        // One space is the rule between tokens, and every other token is a word.
+        self.position += usize::from(self.byte(self.position) == b' ');
+        let start = self.position;
+        if matches!(self.byte(start), b'a'..=b'z' | b'A'..=b'Z' | b'_') {
+            let token = self.word(start);
+            self.ends_statement = token.ends_statement();
+            return lexeme(token, start, self.position);
+        }
+        self.any_token()
+    }
+
+    #[inline(never)]
+    fn any_token(&mut self) -> Lexeme {
         loop {
-            // One space is the rule between tokens.
-            self.position += usize::from(self.byte(self.position) == b' ');
             let start = self.position;
             let token = match self.byte(start) {
                 b' ' | b'\t' | b'\r' => {
