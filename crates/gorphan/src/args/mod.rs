@@ -91,7 +91,12 @@ pub(crate) struct Inspect {
     )]
     pub(crate) source: String,
     /// Tell all of one goroutine: its stack, what it waits for, who holds that or is to blame, and what it holds
-    #[arg(long, value_name = "GOID", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "GOID",
+        value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with = "no_proof"
+    )]
     pub(crate) why: Option<u64>,
     #[command(flatten)]
     #[allow(missing_docs)]

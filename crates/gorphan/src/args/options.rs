@@ -265,7 +265,7 @@ pub(crate) struct ProcessArgs {
     #[arg(long)]
     pub(crate) snapshot: bool,
     /// Do not find out which goroutines can still be woken: less is copied, and the process stands still for less
-    #[arg(long, conflicts_with = "why")]
+    #[arg(long)]
     pub(crate) no_proof: bool,
 }
 
