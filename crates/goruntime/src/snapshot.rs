@@ -67,8 +67,12 @@ struct Builder<'a> {
     unwinder: Unwinder<'a>,
     threads: HashMap<u64, Thread>,
     samples: HashMap<Key, usize, RandomState>,
-    labels: HashMap<u64, Vec<Label>>,
+    labels: HashMap<u64, Vec<Label>, RandomState>,
     names: HashMap<&'a str, Arc<str>>,
+    /// By address the function that a goroutine started with.
+    starts: HashMap<u64, Option<&'a str>, RandomState>,
+    /// States by status, wait reason, and whether it is in a bubble.
+    states: HashMap<(Status, u8, bool), (State, bool), RandomState>,
     frames: HashMap<Call<'a>, Frame>,
     snapshot: Snapshot,
     details: Details,
@@ -195,8 +199,10 @@ impl<'a> Builder<'a> {
             unwinder: Unwinder::new(code, frozen.bias.0, runtime.minor),
             threads: threads.map(|thread| (thread.tid, *thread)).collect(),
             samples: HashMap::default(),
-            labels: HashMap::new(),
+            labels: HashMap::default(),
             names: HashMap::new(),
+            starts: HashMap::default(),
+            states: HashMap::default(),
             frames: HashMap::new(),
             snapshot: Snapshot::new(Format::Memory, ProfileKind::Goroutine),
             details: Details::default(),
@@ -245,7 +251,9 @@ impl<'a> Builder<'a> {
         }
         let machine = self.runtime.machine(self.frozen, &one);
         let (frames, cut) = self.stack(&one, machine.as_ref());
-        let start = self.unwinder.function(one.start);
+        let unwinder = &self.unwinder;
+        let start = self.starts.entry(one.start);
+        let start = *start.or_insert_with(|| unwinder.function(one.start));
         if start.is_some_and(|start| is_system(start, self.only_runtime(&frames))) {
             self.details.system += 1;
             return;
@@ -313,7 +321,14 @@ impl<'a> Builder<'a> {
     fn sample(&mut self, one: &Goroutine, frames: Vec<Physical>, cut: bool) -> usize {
         let waits = matches!(one.status, Status::Waiting | Status::Leaked);
         let reason = if waits { one.wait_reason } else { 0 };
-        let (state, durable) = self.state(one, reason);
+        let kind = (one.status, reason, one.in_bubble);
+        let durable = match self.states.get(&kind) {
+            Some((_, durable)) => *durable,
+            None => {
+                let made = self.state(one, reason);
+                self.states.entry(kind).or_insert(made).1
+            }
+        };
         let key = Key {
             frames,
             created_at: if one.id == 1 { 0 } else { one.created_at },
@@ -342,7 +357,7 @@ impl<'a> Builder<'a> {
         let at = self.snapshot.samples.len();
         self.snapshot.samples.push(Sample {
             stack: Arc::new(stack),
-            state: Some(state),
+            state: self.states.get(&kind).map(|(state, _)| state.clone()),
             count: 0,
             leaked: 0,
             durable,

@@ -15,7 +15,7 @@ use crate::Details;
 
 /// Goroutines of one sample that are looked at for what they could have done for others: of very many that do the same, one as
 /// good as another is among the first.
-const MAX_BLAMED_OF_SAMPLE: usize = 10_000;
+const MAX_BLAMED_OF_SAMPLE: usize = 2_000;
 /// Things that are described of one wait; a `select` can have 65,536 cases.
 const MAX_OBJECTS: usize = 32;
 

@@ -3,7 +3,10 @@
 //! Nothing here is needed for a proof, and nothing of a proof depends on it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::RwLock;
+
+use foldhash::fast::RandomState;
 
 use super::Object;
 use super::pointers::{Objects, Special, Typed};
@@ -13,6 +16,9 @@ use crate::memory::word_at;
 
 /// Objects whose types are found out by what points to them; of more, those of the others stay unknown.
 const MAX_LEARNED: usize = 1 << 20;
+
+/// Nothing lies below: `vm.mmap_min_addr` of Linux.
+const FIRST_ADDRESS: u64 = 4096;
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +35,7 @@ pub(crate) enum What {
 
 /// Types of objects that do not tell their type.
 #[derive(Debug, Default)]
-pub(super) struct Learned(RwLock<HashMap<u32, u64>>);
+pub(super) struct Learned(RwLock<HashMap<u32, u64, RandomState>>);
 
 impl Learned {
     fn get(&self, object: Object) -> Option<u64> {
@@ -58,7 +64,7 @@ impl Objects<'_> {
             return Some(What::Special(special));
         }
         let extent = self.spans.extent(object);
-        if let Some(element) = self.channel(extent.start, extent.end - extent.start) {
+        if let Some(element) = self.channel(object, &extent) {
             return Some(What::Channel(element));
         }
         if let Some(of) = self.learned.get(object) {
@@ -86,8 +92,8 @@ impl Objects<'_> {
         }
     }
 
-    /// The element type of the channel at an address, if there is one that fits into so many bytes.
-    fn channel(&self, address: u64, room: u64) -> Option<u64> {
+    /// The element type of the channel that an object is.
+    fn channel(&self, object: Object, extent: &Range<u64>) -> Option<u64> {
         let Layout {
             bytes,
             count,
@@ -97,10 +103,13 @@ impl Objects<'_> {
             is_closed,
             element,
         } = *self.channel;
+        let (address, room) = (extent.start, extent.end - extent.start);
         if u64::from(bytes) > room {
             return None;
         }
-        let own = self.view.slice(address, bytes.into())?;
+        // Those without pointers were copied as well.
+        let own = self.spans.bytes(object);
+        let own = own.or_else(|| self.view.slice(address, bytes.into()))?;
         let field = |at: u32| word_at(own, at.into());
         let of = self.types.get(field(element)?)?;
         let size = field(element_bytes)? & 0xffff;
@@ -220,7 +229,8 @@ impl Objects<'_> {
     /// What an interface points to, by its first word: a type, or a table of methods that begins with the interface's type and
     /// the value's.
     fn dynamic(&self, word: u64) -> Option<Pointee> {
-        if !word.is_multiple_of(8) || word == 0 {
+        // Neither lies in the heap: most words can be told so without looking at what is there.
+        if !word.is_multiple_of(8) || word < FIRST_ADDRESS || self.spans.object(word).is_some() {
             return None;
         }
         let is_type = |at: &u64| self.modules.with_type(*at).is_some();
