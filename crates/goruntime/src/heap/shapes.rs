@@ -148,11 +148,11 @@ fn the_pointers_are_found_in_a_stripped_program_that_lies_anywhere() {
 }
 
 /// Memory in which some words are others.
-struct Damaged<'a> {
-    memory: &'a dyn Memory,
-    seed: u64,
+pub(super) struct Damaged<'a> {
+    pub(super) memory: &'a dyn Memory,
+    pub(super) seed: u64,
     /// One of so many words is damaged.
-    one_in: u64,
+    pub(super) one_in: u64,
 }
 
 impl Memory for Damaged<'_> {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use gorphan_model::Proof;
 use proptest::prelude::*;
 
+use super::shapes::Damaged;
 use super::shapes::support::{Target, build_in};
 use super::world::World;
 use super::{Heap, Located, Wait, Which};
@@ -182,6 +183,17 @@ proptest! {
         for (id, result) in proofs(runtime, &frozen) {
             let is_leak = result == "unreachable";
             prop_assert!(!is_leak || whole.get(&id) == Some(&"unreachable"), "goroutine {id}");
+        }
+    }
+
+    #[test]
+    fn damage_is_survived(seed in any::<u64>(), one_in in 2_u64..20_000) {
+        let (target, runtime, _) = prepared();
+        let memory = target.memory();
+        let memory = Damaged { memory: &memory, seed, one_in };
+        // What can be made of damage is not the point here; that it ends is.
+        if let Some(frozen) = freeze(target, runtime, &memory) {
+            proofs(runtime, &frozen);
         }
     }
 }
