@@ -190,12 +190,29 @@ fn loose_words(
     let pages = spans.iter().map(|span| (span.pages.start, span.pages.end));
     let mut pages: Vec<(u64, u64)> = pages.collect();
     pages.sort_unstable();
+    // Most of what is on stacks and neither code nor on the heap leads to stacks.
+    let own = machines.iter().filter_map(|machine| {
+        let one = runtime.goroutine(copier, Address(machine.current))?;
+        Some(one.stack_low..one.stack_high)
+    });
+    let system = running
+        .held
+        .iter()
+        .flat_map(|held| held.stacks.iter().cloned());
+    let mut stacks: Vec<Range<u64>> = own.chain(system).collect();
+    stacks.sort_unstable_by_key(|stack| stack.start);
+    let is_of_stack = |word: u64| {
+        let after = stacks.partition_point(|stack| stack.start <= word);
+        let stack = after.checked_sub(1).and_then(|at| stacks.get(at));
+        stack.is_some_and(|stack| stack.contains(&word))
+    };
     let mut look = |word: u64| {
         let after = pages.partition_point(|(start, _)| *start <= word);
         let span = after.checked_sub(1).and_then(|at| pages.get(at));
         let is_outside = word.is_multiple_of(8)
             && (LOWEST_ADDRESS..END_OF_ADDRESSES).contains(&word)
             && !span.is_some_and(|(start, end)| (*start..*end).contains(&word))
+            && !is_of_stack(word)
             && runtime.image().rest(word.wrapping_sub(bias.0)).is_none();
         if is_outside && found.len() < MAX_LOOSE_WORDS {
             found.insert(word);
