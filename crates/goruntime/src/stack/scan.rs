@@ -51,7 +51,9 @@ pub(crate) fn plan(
         return Plan::Words(one.stack_low);
     };
     let panics = word_at(bytes, layout.panicking.into()) != Some(0);
-    let changes = one.status == Status::CopyStack || one.is_scanned;
+    // The collector moves the stacks that it looks at, but none in a system call (`isShrinkStackSafe` of runtime/stack.go).
+    let may_move = one.is_scanned && one.status != Status::Syscall;
+    let changes = one.status == Status::CopyStack || may_move;
     if panics || changes || matches!(one.status, Status::Unknown) {
         return Plan::Words(start.place.sp);
     }
