@@ -105,6 +105,9 @@ pub fn capture_with_progress(
             options,
             &decode.filter,
         )?),
+        Target::Saved { path, options } => {
+            Ok(process::capture_saved(path, options, &decode.filter)?)
+        }
         Target::File(path) if process::is_core(path) => {
             Err(Error::Process(process::ProcessError::NeedsExecutable {
                 executable: process::executable_of_core(path),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process::Pid;
+use crate::process::{self, Pid};
 use crate::{Error, HttpTarget, ProcessOptions};
 
 /// What to capture.
@@ -18,6 +18,13 @@ pub enum Target {
     Process {
         /// Its number.
         pid: Pid,
+        /// How to look into it.
+        options: ProcessOptions,
+    },
+    /// What was copied of a process and written to a file ([`ProcessOptions::save`]).
+    Saved {
+        /// The file.
+        path: PathBuf,
         /// How to look into it.
         options: ProcessOptions,
     },
@@ -53,7 +60,14 @@ impl Target {
             };
         }
         if Path::new(source).exists() {
-            return Ok(Self::File(source.into()));
+            let path = PathBuf::from(source);
+            return Ok(match process::is_saved(&path) {
+                true => Self::Saved {
+                    path,
+                    options: ProcessOptions::default(),
+                },
+                false => Self::File(path),
+            });
         }
         if !source.is_empty() && source.bytes().all(|byte| byte.is_ascii_digit()) {
             // The kernel's numbers are positive and of 32 bits with sign; ours must not come out as another one.
@@ -99,6 +113,7 @@ mod tests {
             Ok(Target::File(path)) => format!("file {}", path.display()),
             Ok(Target::Http(target)) => format!("http {}", target.name()),
             Ok(Target::Process { pid, .. }) => format!("process {pid}"),
+            Ok(Target::Saved { path, .. }) => format!("saved {}", path.display()),
             Ok(Target::Core { core, .. }) => format!("core {}", core.display()),
             Err(error) => format!("error {error}"),
         };

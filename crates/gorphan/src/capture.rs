@@ -29,6 +29,12 @@ pub(crate) fn capture(
     why: Option<GoroutineId>,
 ) -> Result<Capture> {
     let mut target = with_executable(Target::parse(source)?, process)?;
+    if process.save.is_some() && !matches!(target, Target::Process { .. } | Target::Core { .. }) {
+        return Err(Failure::new(
+            "--save writes what was copied of a process or a core file, and the source is neither",
+        )
+        .advise("gorphan inspect PID --save FILE"));
+    }
     match &mut target {
         Target::Http(endpoint) => {
             if http.leaks && !endpoint.is_base() {
@@ -47,9 +53,13 @@ pub(crate) fn capture(
             return Err(Failure::new("--leaks asks a pprof endpoint, and the source is none")
                 .advise("give the URL of a program with net/http/pprof; a goroutineleak profile in a file is recognised"));
         }
-        Target::Process { options, .. } | Target::Core { options, .. } => {
+        Target::Process { options, .. }
+        | Target::Core { options, .. }
+        | Target::Saved { options, .. } => {
+            options.save.clone_from(&process.save);
             options.pause_budget = process.pause_budget;
             options.proof = !process.no_proof;
+            options.layout_from.clone_from(&process.layout_from);
             if process.snapshot {
                 options.method = Method::Snapshot;
             }
@@ -91,7 +101,7 @@ impl Looks {
                 options.pause_budget = process.pause_budget;
                 options.proof = false;
             }
-            Target::Core { .. } | Target::Stdin | Target::File(_) => {
+            Target::Core { .. } | Target::Saved { .. } | Target::Stdin | Target::File(_) => {
                 return Err(Failure::new(format!("cannot drive load at {source}: it is no running program"))
                     .advise("give --target the number of a process (see `gorphan ps`) or the URL of its net/http/pprof"));
             }
@@ -168,6 +178,7 @@ fn shown(target: &Target) -> String {
         Target::Http(endpoint) => endpoint.name(),
         Target::Process { pid, .. } => format!("process {pid}"),
         Target::Core { core, .. } => core.display().to_string(),
+        Target::Saved { path, .. } => path.display().to_string(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is copied while the target is stopped, and how: in few calls, into room that was made before.
 
+mod saved;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -130,6 +132,7 @@ pub struct Frozen {
     /// Small structures, by where they were read.
     small: BTreeMap<u64, Box<[u8]>>,
     copied_bytes: u64,
+    gave_up: Option<Error>,
     pub(crate) bias: Bias,
     pub(crate) now_nanos: u64,
     pub(crate) stack_bytes: u64,
@@ -188,6 +191,11 @@ impl Frozen {
         self.copied_bytes
     }
 
+    /// Why nothing but the goroutines was copied, although more was asked for.
+    pub fn gave_up(&self) -> Option<&Error> {
+        self.gave_up.as_ref()
+    }
+
     /// The copied bytes of a range, if one piece has them all.
     pub(crate) fn slice(&self, address: Address, length: u64) -> Option<&[u8]> {
         let found = self.layers.iter().find_map(|layer| {
@@ -232,6 +240,7 @@ pub(crate) struct Copier<'a> {
     copied_bytes: Cell<u64>,
     /// Only [`Copier::copied_bytes`] is wanted: what the copy is not steered by is not read.
     measuring: bool,
+    gave_up: Option<Error>,
 }
 
 /// Ranges that lie close together.
@@ -254,6 +263,7 @@ impl<'a> Copier<'a> {
             used: 0,
             copied_bytes: Cell::new(0),
             measuring: false,
+            gave_up: None,
         }
     }
 
@@ -267,6 +277,17 @@ impl<'a> Copier<'a> {
         let mut copier = Self::new(memory, moment, Room::default());
         copier.measuring = true;
         copier
+    }
+
+    /// How many layers there are.
+    pub(crate) fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Keeps the first layers alone.
+    pub(crate) fn give_up(&mut self, layers: usize, why: Error) {
+        self.layers.truncate(layers);
+        self.gave_up = Some(why);
     }
 
     /// The target's own memory, for what is not to be kept.
@@ -465,6 +486,7 @@ impl<'a> Copier<'a> {
             rooms: rooms.map(|room| Filled(Arc::new(room))).collect(),
             small: self.small.into_inner(),
             copied_bytes: self.copied_bytes.get(),
+            gave_up: self.gave_up,
             bias,
             now_nanos: self.moment.now_nanos,
             stack_bytes: self.moment.limits.stack_bytes,

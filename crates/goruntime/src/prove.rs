@@ -37,6 +37,9 @@ impl Runtime {
     /// # Errors
     /// When the function table is damaged.
     pub fn prove(&self, frozen: &Frozen, question: &Question) -> Result<Answer, Error> {
+        if let Some(error) = frozen.gave_up() {
+            return self.undecided(frozen, error);
+        }
         match World::new(self, frozen, question.threads.max(1)) {
             Ok(world) => self.decided(frozen, &world, question),
             Err(error) => self.undecided(frozen, &error),

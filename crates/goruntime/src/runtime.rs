@@ -185,7 +185,8 @@ impl Runtime {
         heap::machines::signal_stacks(self, bias, memory)
     }
 
-    /// Copies what must be consistent, while the target is stopped.
+    /// Copies what must be consistent, while the target is stopped. Where a limit is passed or the time is up only after the
+    /// goroutines were copied, they are what the copy has, and [`Frozen::gave_up`] says why.
     ///
     /// # Errors
     /// When the list of goroutines cannot be read, a limit is passed, or the time is up.
@@ -277,7 +278,14 @@ impl Runtime {
             let _ = labels::read(memory, labels, self.layout.labels_are_map);
         })?;
         if moment.depth == Depth::Proof {
-            heap::copy::copy(self, bias, copier, &pointers)?;
+            let before = copier.layers();
+            match heap::copy::copy(self, bias, copier, &pointers) {
+                // The goroutines are there: what is not must not be waited for any longer.
+                Err(error @ (Error::OutOfTime { .. } | Error::TooMuch { .. })) => {
+                    copier.give_up(before, error);
+                }
+                other => other?,
+            }
         }
         Ok(pointers)
     }

@@ -13,9 +13,9 @@ use std::fs;
 use std::path::Path;
 
 use gorphan_goruntime::{
-    Address, Depth, Error, Image, Limits, Memory, Moment, Runtime, Unreadable,
+    Address, Depth, Error, Image, Limits, Memory, Moment, Question, Runtime, Unreadable,
 };
-use gorphan_model::{Sample, Snapshot, State, Status};
+use gorphan_model::{Proof, Sample, Snapshot, State, Status};
 use support::{Target, build, build_in, by_id, dump};
 
 /// How often a program that is not quite at rest yet is read again.
@@ -220,6 +220,58 @@ fn one_unreadable_goroutine_or_stack_loses_no_other() {
     let (without, _) = read(&Holed(&memory, high - 8..high));
     assert_eq!(without.goroutines(), whole.goroutines());
     assert_eq!(without.problems.len(), 1, "{:?}", without.problems);
+}
+
+/// Time that runs out after so many questions: before the goroutines are copied there is nothing, then there are they alone.
+#[test]
+fn when_time_runs_out_the_goroutines_that_were_copied_are_kept() {
+    let target = Target::start(&build("mixed-service", "in-time", &[]), &["leak"]);
+    let runtime = target.runtime();
+    let (memory, bias) = (target.memory(), target.bias(&runtime));
+    let whole = target.snapshot(&runtime).goroutines();
+    let mut results = Vec::new();
+    for questions in 0.. {
+        let left = std::cell::Cell::new(questions);
+        let may_go_on = || {
+            left.set(left.get() - 1);
+            left.get() >= 0
+        };
+        let moment = Moment {
+            threads: &[],
+            now_nanos: 0,
+            depth: Depth::Proof,
+            limits: Limits::default(),
+            may_go_on: &may_go_on,
+        };
+        let result = match runtime.copy(bias, &memory, &moment) {
+            Err(error) => {
+                assert!(matches!(error, Error::OutOfTime { .. }), "{error}");
+                "nothing"
+            }
+            Ok(frozen) => {
+                let (snapshot, _) = runtime.snapshot(&frozen).expect("a snapshot");
+                assert_eq!(snapshot.goroutines(), whole, "after {questions} questions");
+                let question = Question {
+                    threads: 1,
+                    why: None,
+                };
+                let answer = runtime.prove(&frozen, &question).expect("an answer");
+                let leaks =
+                    answer.snapshot.samples.iter().any(|sample| {
+                        matches!(sample.proof.as_deref(), Some(Proof::Unreachable(_)))
+                    });
+                assert_eq!(leaks, frozen.gave_up().is_none());
+                if leaks { "proven" } else { "goroutines" }
+            }
+        };
+        results.push(result);
+        if result == "proven" {
+            break;
+        }
+    }
+    let mut kinds = results.clone();
+    kinds.dedup();
+    assert_eq!(kinds, ["nothing", "goroutines", "proven"], "{results:?}");
 }
 
 #[test]

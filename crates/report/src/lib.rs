@@ -32,7 +32,7 @@ pub const TOOL: &str = "gorphan";
 /// What was looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetInfo {
-    /// `file`, `stdin`, `http`, `process`, `core`.
+    /// `file`, `stdin`, `http`, `process`, `core`, `snapshot`.
     pub kind: &'static str,
     /// Path, URL or pid as the user gave it, without credentials.
     pub name: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gorphan_goruntime::ImageError;
 
-use super::{CoreError, Pid};
+use super::{CoreError, Pid, SavedError};
 
 /// What was attempted and found. [`ProcessError::advice`] says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,16 @@ pub enum ProcessError {
         /// What was found.
         source: CoreError,
     },
+    /// A snapshot file that cannot be read or written.
+    #[error("cannot {what} the snapshot file {path}: {source}")]
+    Saved {
+        /// The file.
+        path: String,
+        /// `read` or `write`.
+        what: &'static str,
+        /// What was found.
+        source: SavedError,
+    },
     /// A core file without its executable.
     #[error(
         "cannot inspect the core file {path} alone: code and constants are in the executable{}",
@@ -156,6 +166,14 @@ impl ProcessError {
                                          (gcore PID, then gorphan inspect CORE --exe BINARY)"
                 .into(),
             Self::Executable { .. } => "give the executable that the program was started from with --exe".into(),
+            Self::Saved {
+                source: SavedError::Version(_),
+                ..
+            } => "inspect it with the gorphan that wrote it, or a later one".into(),
+            Self::Saved { what: "read", .. } => {
+                "snapshot files are written by gorphan inspect PID --save FILE".into()
+            }
+            Self::Saved { .. } => return None,
             Self::Runtime { .. } => return None,
             Self::Core {
                 source: CoreError::NotExecutable,

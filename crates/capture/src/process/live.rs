@@ -15,7 +15,8 @@ use super::memory::LiveMemory;
 use super::permission;
 use super::procfs::{Process, Status};
 use super::{
-    Asked, Capture, Info, Method, Pid, ProcessError, ProcessOptions, elf, finish, room, runtime_of,
+    Asked, Capture, Info, Method, Pid, ProcessError, ProcessOptions, elf, finish, room,
+    runtime_with, save,
 };
 
 /// Stops a process, copies what matters, lets it go, and makes a snapshot of the copy.
@@ -26,7 +27,7 @@ pub(super) fn capture(
 ) -> Result<Capture, ProcessError> {
     let opened = Opened::open(pid)?;
     let name = format!("process {pid}");
-    let runtime = runtime_of(&opened.executable, &name)?;
+    let runtime = runtime_with(&opened.executable, &name, options.layout_from.as_deref())?;
     let copy = opened.copy(&runtime, options)?;
     let info = Info {
         kind: "process",
@@ -35,6 +36,7 @@ pub(super) fn capture(
         pause: Some(copy.pause),
         method: Some(copy.method.as_str()),
     };
+    save(&info, options, &opened.executable, &copy.frozen, true)?;
     let bytes = copy.frozen.copied_bytes();
     let asked = Asked { options, filter };
     finish(

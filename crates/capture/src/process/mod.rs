@@ -25,6 +25,7 @@ mod procfs;
 mod query;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod room;
+mod saved;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod watch;
 
@@ -44,6 +45,7 @@ use gorphan_model::{GoroutineId, Problem};
 
 pub use core::CoreError;
 pub use error::ProcessError;
+pub use saved::SavedError;
 
 use crate::{Capture, Info};
 
@@ -54,7 +56,7 @@ pub type Pid = u32;
 const MAX_EXECUTABLE_BYTES: u64 = 2 << 30;
 
 /// How to look into a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessOptions {
     /// How long the target may stand still. When it would be longer it is let go, and there is no capture.
     pub pause_budget: Duration,
@@ -62,6 +64,11 @@ pub struct ProcessOptions {
     pub proof: bool,
     /// How its memory is read.
     pub method: Method,
+    /// An executable with debug information, built by the same Go version: says how the runtime's structs lie. For versions
+    /// that are not known.
+    pub layout_from: Option<PathBuf>,
+    /// Where to write what was copied, for [`crate::Target::Saved`].
+    pub save: Option<PathBuf>,
     /// With `proof`, a goroutine of which all is to be said.
     pub why: Option<GoroutineId>,
 }
@@ -112,6 +119,8 @@ impl Default for ProcessOptions {
             pause_budget: Duration::from_secs(1),
             proof: false,
             method: Method::Copy,
+            layout_from: None,
+            save: None,
             why: None,
         }
     }
@@ -201,12 +210,15 @@ pub(crate) fn capture_core(
         path: executable.display().to_string(),
         source,
     })?;
-    let runtime = runtime_of(&program, &executable.display().to_string())?;
+    let layout_from = options.layout_from.as_deref();
+    let runtime = runtime_with(&program, &executable.display().to_string(), layout_from)?;
     let failed = |source| ProcessError::Core {
         path: name.clone(),
         source,
     };
     let file = File::open(path).map_err(|source| failed(CoreError::Io(source)))?;
+    let kept = program.try_clone();
+    let kept = kept.map_err(|source| failed(CoreError::Io(source)))?;
     let core = core::open(file, program).map_err(failed)?;
     let moment = Moment {
         threads: &core.threads,
@@ -242,22 +254,116 @@ pub(crate) fn capture_core(
         pause: None,
         method: None,
     };
+    save(&info, options, &kept, &frozen, false)?;
     let bytes = core.memory.bytes();
     let asked = Asked { options, filter };
     finish(info, &runtime, &frozen, bytes, asked, false, problems)
 }
 
+/// Whether a file was written by `--save`.
+pub fn is_saved(path: &Path) -> bool {
+    saved::is_saved(path)
+}
+
+/// Inspects what was saved.
+pub(crate) fn capture_saved(
+    path: &Path,
+    options: &ProcessOptions,
+    filter: &Filter,
+) -> Result<Capture, ProcessError> {
+    let name = path.display().to_string();
+    let (about, runtime, frozen) = saved::load(path).map_err(|source| ProcessError::Saved {
+        path: name.clone(),
+        what: "read",
+        source,
+    })?;
+    let info = Info {
+        kind: "snapshot",
+        name,
+        taken_at_unix_nanos: about.taken_at_unix_nanos,
+        pause: about.pause_nanos.map(Duration::from_nanos),
+        method: [Method::Copy, Method::Snapshot]
+            .map(Method::as_str)
+            .into_iter()
+            .find(|method| *method == about.method),
+    };
+    let asked = Asked { options, filter };
+    let bytes = frozen.copied_bytes();
+    finish(
+        info,
+        &runtime,
+        &frozen,
+        bytes,
+        asked,
+        about.knows_now,
+        Vec::new(),
+    )
+}
+
+/// Writes what was copied where it is asked for.
+fn save(
+    info: &Info,
+    options: &ProcessOptions,
+    executable: &File,
+    frozen: &Frozen,
+    knows_now: bool,
+) -> Result<(), ProcessError> {
+    let Some(path) = &options.save else {
+        return Ok(());
+    };
+    let about = saved::About {
+        name: info.name.clone(),
+        method: info.method.unwrap_or_default().to_owned(),
+        taken_at_unix_nanos: info.taken_at_unix_nanos,
+        pause_nanos: info
+            .pause
+            .and_then(|pause| u64::try_from(pause.as_nanos()).ok()),
+        knows_now,
+    };
+    let layout_from = options.layout_from.as_deref();
+    let saved = saved::save(path, &about, executable, layout_from, frozen);
+    saved.map_err(|source| ProcessError::Saved {
+        path: path.display().to_string(),
+        what: "write",
+        source: source.into(),
+    })
+}
+
 /// The Go runtime of an executable that is open.
 fn runtime_of(executable: &File, name: &str) -> Result<Runtime, ProcessError> {
+    runtime_with(executable, name, None)
+}
+
+/// As [`runtime_of`], with the layouts of another executable if one is given.
+fn runtime_with(
+    executable: &File,
+    name: &str,
+    layout_from: Option<&Path>,
+) -> Result<Runtime, ProcessError> {
+    let image = image_of(executable, name)?;
+    let runtime = match layout_from {
+        None => Runtime::of(image),
+        Some(path) => {
+            let name = path.display().to_string();
+            let other = File::open(path).map_err(|source| ProcessError::Executable {
+                path: name.clone(),
+                source,
+            })?;
+            Runtime::with_layout_of(image, &image_of(&other, &name)?)
+        }
+    };
+    runtime.map_err(|source| ProcessError::Runtime {
+        name: name.to_owned(),
+        source,
+    })
+}
+
+fn image_of(executable: &File, name: &str) -> Result<Image, ProcessError> {
     let bytes = read_executable(executable).map_err(|source| ProcessError::Executable {
         path: name.to_owned(),
         source,
     })?;
-    let image = Image::parse(bytes).map_err(|source| ProcessError::Image {
-        name: name.to_owned(),
-        source,
-    })?;
-    Runtime::of(image).map_err(|source| ProcessError::Runtime {
+    Image::parse(bytes).map_err(|source| ProcessError::Image {
         name: name.to_owned(),
         source,
     })
@@ -285,7 +391,14 @@ fn finish(
     problems: Vec<Problem>,
 ) -> Result<Capture, ProcessError> {
     let Asked { options, filter } = asked;
-    let seen = if options.proof {
+    let mut problems = problems;
+    if let Some(why) = frozen.gave_up() {
+        problems.push(Problem::new(format!(
+            "which goroutines can still be woken was not found out: {why}; allow more with --pause-budget 5s, or read a twin \
+             with --snapshot"
+        )));
+    }
+    let seen = if options.proof && frozen.gave_up().is_none() {
         let question = Question {
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             why: options.why,

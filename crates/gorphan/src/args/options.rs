@@ -264,6 +264,14 @@ pub(crate) struct ProcessArgs {
     /// the system
     #[arg(long)]
     pub(crate) snapshot: bool,
+    /// Read the program by the debug information of this executable, built by the same Go version: for versions that are not
+    /// known
+    #[arg(long, value_name = "BINARY", value_hint = ValueHint::FilePath)]
+    pub(crate) layout_from: Option<PathBuf>,
+    /// Write what was copied to a file, with the executable: gorphan inspect FILE shows it later and elsewhere. It holds what
+    /// the program had in memory
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) save: Option<PathBuf>,
     /// Do not find out which goroutines can still be woken: less is copied, and the process stands still for less
     #[arg(long)]
     pub(crate) no_proof: bool,

@@ -164,6 +164,49 @@ fn a_process_shows_what_its_own_dump_says() {
     check_same(&own_groups(&fixture, &folder), &own);
 }
 
+/// The executable is gone when the file is inspected, and so is the process.
+#[test]
+fn what_is_saved_is_inspected_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("service.snapshot");
+    let name = file.to_str().expect("UTF-8");
+    let fixture = Fixture::start("mixed-service", "leak");
+    let live = report(&inspect(&[&fixture.pid().to_string(), "--save", name]));
+    drop(fixture);
+    let saved = report(&inspect(&[name]));
+    assert_eq!(saved["target"]["kind"], "snapshot");
+    assert_eq!(saved["target"]["name"], name);
+    for key in [
+        "go_version",
+        "taken_at",
+        "pause_seconds",
+        "bytes_read",
+        "method",
+    ] {
+        assert!(!live["target"][key].is_null(), "{key}");
+        assert_eq!(saved["target"][key], live["target"][key], "{key}");
+    }
+    for key in ["summary", "groups", "findings", "problems"] {
+        assert_eq!(saved[key], live[key], "{key}");
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(&file).expect("written").permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600, "it holds what was in memory");
+    refused(
+        &inspect(&[name, "--save", "again"]),
+        &["--save", "gorphan inspect PID --save FILE"],
+    );
+
+    let mut bytes = fs::read(&file).expect("bytes");
+    bytes.truncate(bytes.len() / 2);
+    fs::write(&file, &bytes).expect("written");
+    refused(&inspect(&[name]), &["cannot read the snapshot file", name]);
+    bytes[16] = 9;
+    fs::write(&file, &bytes).expect("written");
+    refused(&inspect(&[name]), &["version 9", "or a later one"]);
+}
+
 #[test]
 fn a_core_shows_what_the_process_showed() {
     let folder = tempfile::tempdir().expect("a folder");
