@@ -87,6 +87,71 @@ fn each_leak_is_found_with_its_test() {
     assert_eq!(found(&[CHECKED, "./leaks"], &[]), expected);
 }
 
+/// The tests that left something, each once, however what it left may run on.
+fn tests_of(lines: &[String]) -> Vec<&str> {
+    let words = lines.iter().map(|line| line.split(' ').nth(1));
+    let mut tests: Vec<&str> = words.map(|word| word.expect("a test")).collect();
+    tests.dedup();
+    tests
+}
+
+#[test]
+fn whatever_a_goroutine_is_doing_it_is_found() {
+    let lines = found(&[CHECKED, "./blocked", "./native"], &[("CGO_ENABLED", "1")]);
+    let expected = [
+        "TestAccept",
+        "TestConnection",
+        "TestEndlessLoop",
+        "TestGosched",
+        "TestIOPipe",
+        "TestLockedThread",
+        "TestPipe",
+        "TestRWMutex",
+        "TestReaderOfRWMutex",
+        "TestShortSleeps",
+        "TestSystemCall",
+        "TestPause",
+    ];
+    assert_eq!(tests_of(&lines), expected, "{lines:#?}");
+    for line in [
+        "blocked TestAccept | IO wait 1",
+        "blocked TestRWMutex | rwmutex lock 1",
+        "native TestPause | syscall 1",
+    ] {
+        assert!(lines.iter().any(|it| it == line), "{line} of {lines:#?}");
+    }
+}
+
+#[test]
+fn cleanups_skips_and_bubbles_are_the_tests() {
+    let expected = [
+        "bubble TestBeside | chan receive 1",
+        "cleanup TestLeakOfCleanup | chan receive 1",
+        "cleanup TestLeakOfSubtestsCleanup/sub | chan receive 1",
+        "cleanup TestSame/name | chan receive 1",
+        "cleanup TestSame/name#01 | chan receive 1",
+        "cleanup TestSkippedLater | chan receive 1",
+    ];
+    assert_eq!(found(&[CHECKED, "./cleanup", "./bubble"], &[]), expected);
+}
+
+#[test]
+fn labels_of_the_programs_own_do_not_hide_the_test() {
+    let expected = [
+        "labelled TestAfterLabels | chan receive 1",
+        "labelled TestOwnLabels | chan receive 1",
+        "labelled TestTimer | chan receive 1",
+    ];
+    assert_eq!(found(&[CHECKED, "./labelled"], &[]), expected);
+}
+
+#[test]
+fn signals_children_and_standard_input_are_as_without_it() {
+    let (output, out, err) = run(&mut gorphan(&[CHECKED, "./process", "--", "-count=1"]));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(err.contains("no goroutine left behind by 7"), "{err}");
+}
+
 #[test]
 fn it_is_told_whether_anybody_could_still_wake_a_goroutine() {
     let (_, out, _) = run(&mut gorphan(&["--format", "json", CHECKED, "./held"]));

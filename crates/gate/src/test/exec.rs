@@ -12,7 +12,7 @@ use gorphan_model::query::GroupBy;
 use gorphan_model::{Sample, Snapshot};
 
 use super::left::{self, Kind};
-use super::names::{EXIT, MAX_NAME_BYTES, POINTS, is_name, name_offset};
+use super::names::{self, EXIT, MAX_NAME_BYTES, POINTS, is_name, name_offset};
 use super::record::{Frame, Left, Record, Unwatched};
 use super::wrapper::{Ending, ExecOptions};
 
@@ -53,7 +53,7 @@ struct Run<'a> {
     name_offset: Option<u64>,
     names: Vec<String>,
     numbers: HashMap<String, usize>,
-    /// Tests by the number of the goroutine that ran them, where that could not be marked.
+    /// Tests by the number of the goroutine that ran them: what the test starts under labels of its own has no mark.
     by_goroutine: HashMap<u64, usize>,
     exiting: Option<Exiting>,
     /// What is left is known, or is not to be looked for.
@@ -130,7 +130,8 @@ impl<'a> Run<'a> {
             }
             None => return Ok(()),
         };
-        if !self.watch.mark(thread, g, number as u64)?
+        self.watch.mark(thread, g, number as u64)?;
+        if self.by_goroutine.len() < MAX_TESTS
             && let Some(id) = self.watch.goroutine_id(g)
         {
             self.by_goroutine.insert(id, number);
@@ -237,6 +238,7 @@ impl<'a> Run<'a> {
                 continue;
             };
             let test = self.test_of(one.labels, one.id.0, &parents);
+            let test = test.or_else(|| names::test_in(sample, &self.numbers));
             let key = (one.sample, test);
             let place = *places.entry(key).or_insert_with(|| {
                 found.push((key, self.record(sample, test)));
@@ -265,14 +267,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The test that a goroutine comes from: by its mark, else by who started it.
+    /// The test that a goroutine comes from: by its mark, else by the goroutines that started it.
     fn test_of(&self, labels: u64, id: u64, parents: &HashMap<u64, u64>) -> Option<usize> {
         if let Some(number) = self.watch.mark_of(labels) {
             return usize::try_from(number).ok();
         }
         let mut id = id;
         // Parents have smaller numbers, so this ends; foreign memory is not believed in that.
-        for _ in 0..parents.len() {
+        for _ in 0..=parents.len() {
             if let Some(test) = self.by_goroutine.get(&id) {
                 return Some(*test);
             }

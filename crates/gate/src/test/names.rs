@@ -1,6 +1,9 @@
 //! Which test a goroutine belongs to: the functions of package `testing` that run tests, and where a test's name is.
 
+use std::collections::HashMap;
+
 use gorphan_capture::process::watch::Point;
+use gorphan_model::{Sample, symbol};
 
 /// Where the program stops: where it is about to exit, and where a test, a benchmark or a fuzz target starts. The latter
 /// three get a pointer to a `testing.T`, `B` or `F`.
@@ -39,9 +42,59 @@ pub(super) fn is_name(text: &str) -> bool {
         .any(|prefix| text.starts_with(prefix))
 }
 
+/// The test in whose code a goroutine is or was started, of those that ran: for goroutines that nobody started but a timer.
+pub(super) fn test_in(sample: &Sample, tests: &HashMap<String, usize>) -> Option<usize> {
+    let stack = &sample.stack;
+    let mut frames = stack.frames.iter().chain(&stack.created_by);
+    frames.find_map(|frame| {
+        // `TestA` in `example.com/shop.TestA.func1`; a method `(*T).TestA` is none.
+        let name = symbol::canonical(&frame.function);
+        let within = name.rsplit('/').next()?.split('.').nth(1)?;
+        let is_test = frame.file.ends_with("_test.go");
+        tests.get(within).filter(|_| is_test).copied()
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use gorphan_model::{Frame, Identities, Labels, Stack, State};
+
     use super::*;
+
+    #[test]
+    fn a_goroutine_that_runs_a_closure_of_a_test_is_the_tests() {
+        let tests = HashMap::from([("TestA".to_owned(), 7)]);
+        for (function, file, expected) in [
+            ("example.com/shop.TestA.func1", "/src/a_test.go", Some(7)),
+            ("example.com/shop_test.TestA", "/src/a_test.go", Some(7)),
+            ("example.com/shop.TestA.func1", "/src/a.go", None),
+            ("example.com/shop.(*T).TestA", "/src/a_test.go", None),
+            ("example.com/shop.TestB.func1", "/src/a_test.go", None),
+        ] {
+            let sample = Sample {
+                stack: Arc::new(Stack {
+                    frames: vec![
+                        Frame::new("time.Sleep", "/go/src/runtime/time.go", 1),
+                        Frame::new(function, file, 1),
+                    ]
+                    .into(),
+                    ..Stack::default()
+                }),
+                state: Some(State::parse("sleep")),
+                count: 1,
+                leaked: 0,
+                durable: false,
+                locked_to_thread: Some(0),
+                labels: Labels::default(),
+                waits: None,
+                identities: Identities::default(),
+                proof: None,
+            };
+            assert_eq!(test_in(&sample, &tests), expected, "{function} {file}");
+        }
+    }
 
     #[test]
     fn only_what_go_runs_as_a_test_is_a_name() {
