@@ -91,8 +91,9 @@ impl Stack<'_> {
 
     /// Gives every word from an address on.
     fn words(&self, from: Range<u64>, visit: &mut impl FnMut(Pointer)) {
-        let from = from.start.max(self.at).next_multiple_of(8)..from.end.min(self.whole.end);
-        for at in from.step_by(8) {
+        let start = from.start.max(self.at).checked_next_multiple_of(8);
+        let end = from.end.min(self.whole.end);
+        for at in (start.unwrap_or(end)..end).step_by(8) {
             match self.word(at) {
                 Some(0) => {}
                 Some(to) => visit(Pointer {
