@@ -15,6 +15,8 @@ use crate::{Address, Error};
 
 /// Bytes of variables or of types that are copied as one piece: what cannot be read loses no more than that.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// Chunks of one range: 16 GiB, far more than any program's variables. What a damaged module says beyond that is missing.
+const MAX_CHUNKS: u64 = 1 << 14;
 /// Bytes of a plugin's types; a large program's are some ten million.
 const MAX_TYPES_BYTES: u64 = 256 << 20;
 /// Cases of one `select` whose channels are copied.
@@ -94,7 +96,8 @@ fn of_modules(modules: &Modules) -> Vec<(u64, u64)> {
 fn chunks(range: &Range<u64>) -> impl Iterator<Item = (u64, u64)> {
     let Range { start, end } = *range;
     let bytes = end.saturating_sub(start);
-    (0..bytes.div_ceil(CHUNK_BYTES)).map(move |at| {
+    let chunks = bytes.div_ceil(CHUNK_BYTES).min(MAX_CHUNKS);
+    (0..chunks).map(move |at| {
         let skip = at * CHUNK_BYTES;
         (start + skip, CHUNK_BYTES.min(bytes - skip))
     })
