@@ -1,5 +1,7 @@
 //! What every fuzz target asserts: no panic, and what is kept stays within the limits and in proportion to the input.
 
+pub mod saved;
+
 use gorphan_decode::{Error, Limits, Options};
 use gorphan_model::{Format, Labels, Snapshot};
 

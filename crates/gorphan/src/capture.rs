@@ -57,6 +57,7 @@ pub(crate) fn capture(
         | Target::Core { options, .. }
         | Target::Saved { options, .. } => {
             options.save.clone_from(&process.save);
+            options.confirm = process.confirm;
             options.pause_budget = process.pause_budget;
             options.proof = !process.no_proof;
             options.layout_from.clone_from(&process.layout_from);

@@ -28,5 +28,5 @@ pub use error::{Error, ImageError};
 pub use frozen::{Bytes, Depth, Frozen, GENERAL_REGISTERS, Limits, Moment, Room, Thread};
 pub use image::{GoVersion, Image};
 pub use memory::{Address, Memory, Unreadable};
-pub use prove::{Answer, Question};
+pub use prove::{Answer, Leaks, Question};
 pub use runtime::{Bias, Detail, Details, Runtime};

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use gorphan_goruntime::{
-    Address, Depth, Error, Image, Limits, Memory, Moment, Question, Runtime, Unreadable,
+    Address, Depth, Error, Image, Leaks, Limits, Memory, Moment, Question, Runtime, Unreadable,
 };
 use gorphan_model::{Proof, Sample, Snapshot, State, Status};
 use support::{Target, build, build_in, by_id, dump};
@@ -272,6 +272,48 @@ fn when_time_runs_out_the_goroutines_that_were_copied_are_kept() {
     let mut kinds = results.clone();
     kinds.dedup();
     assert_eq!(kinds, ["nothing", "goroutines", "proven"], "{results:?}");
+}
+
+#[test]
+fn a_leak_that_was_none_before_is_not_decided() {
+    let target = Target::start(&build("mixed-service", "twice", &[]), &["leak"]);
+    let runtime = target.runtime();
+    let moment = Moment {
+        threads: &[],
+        now_nanos: 0,
+        depth: Depth::Proof,
+        limits: Limits::default(),
+        may_go_on: &|| true,
+    };
+    let copied = runtime.copy(target.bias(&runtime), &target.memory(), &moment);
+    let copied = copied.expect("a copy");
+    let question = Question {
+        threads: 1,
+        why: None,
+    };
+    let counts = |before: Option<&Leaks>| {
+        let answer = runtime.confirm(&copied, &question, before);
+        let answer = answer.expect("an answer");
+        let mut counts = std::collections::BTreeMap::new();
+        for sample in &answer.snapshot.samples {
+            let result = sample.proof.as_deref().map(Proof::result);
+            *counts.entry(result).or_insert(0) += sample.count;
+        }
+        (counts, answer.leaks)
+    };
+    let (once, leaks) = counts(None);
+    assert!(!leaks.is_empty());
+    assert_eq!(once[&Some("unreachable")], leaks.len() as u64);
+    assert_eq!(counts(Some(&leaks)), (once.clone(), leaks.clone()));
+    let (none, left) = counts(Some(&Leaks::default()));
+    assert!(left.is_empty() && !none.contains_key(&Some("unreachable")));
+    let undecided = |counts: &std::collections::BTreeMap<_, u64>| {
+        counts
+            .get(&Some("inconclusive"))
+            .copied()
+            .unwrap_or_default()
+    };
+    assert_eq!(undecided(&none), undecided(&once) + leaks.len() as u64);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use gorphan_goruntime::{Bias, Frozen, Limits, Moment, Room, Runtime};
+use gorphan_goruntime::{Bias, Frozen, Leaks, Limits, Moment, Room, Runtime};
 use gorphan_model::Problem;
 use gorphan_model::query::Filter;
 use rustix::time::{ClockId, clock_gettime};
@@ -15,7 +15,7 @@ use super::memory::LiveMemory;
 use super::permission;
 use super::procfs::{Process, Status};
 use super::{
-    Asked, Capture, Info, Method, Pid, ProcessError, ProcessOptions, elf, finish, room,
+    Asked, Capture, Info, Method, Pid, ProcessError, ProcessOptions, elf, finish, question, room,
     runtime_with, save,
 };
 
@@ -28,7 +28,15 @@ pub(super) fn capture(
     let opened = Opened::open(pid)?;
     let name = format!("process {pid}");
     let runtime = runtime_with(&opened.executable, &name, options.layout_from.as_deref())?;
-    let copy = opened.copy(&runtime, options)?;
+    let before = if options.confirm && options.proof {
+        Some(first_look(&opened, &runtime, options)?)
+    } else {
+        None
+    };
+    let mut copy = opened.copy(&runtime, options)?;
+    if let Some((_, pause)) = &before {
+        copy.pause += *pause;
+    }
     let info = Info {
         kind: "process",
         name: pid.to_string(),
@@ -38,7 +46,11 @@ pub(super) fn capture(
     };
     save(&info, options, &opened.executable, &copy.frozen, true)?;
     let bytes = copy.frozen.copied_bytes();
-    let asked = Asked { options, filter };
+    let asked = Asked {
+        options,
+        filter,
+        before: before.as_ref().map(|(leaks, _)| leaks),
+    };
     finish(
         info,
         &runtime,
@@ -48,6 +60,21 @@ pub(super) fn capture(
         true,
         copy.problems,
     )
+}
+
+/// What is leaked now, and how long the process was stopped to see it.
+fn first_look(
+    opened: &Opened,
+    runtime: &Runtime,
+    options: &ProcessOptions,
+) -> Result<(Leaks, Duration), ProcessError> {
+    let copy = opened.copy(runtime, options)?;
+    let answer = runtime.prove(&copy.frozen, &question(None));
+    let answer = answer.map_err(|source| ProcessError::Runtime {
+        name: format!("process {}", opened.process.pid),
+        source,
+    })?;
+    Ok((answer.leaks, copy.pause))
 }
 
 /// A process that may be read, with all that is opened beforehand.

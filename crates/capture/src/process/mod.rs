@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use gorphan_goruntime::{Bias, Depth, Frozen, Image, Limits, Moment, Question, Runtime};
+use gorphan_goruntime::{Bias, Depth, Frozen, Image, Leaks, Limits, Moment, Question, Runtime};
 use gorphan_model::query::Filter;
 use gorphan_model::{GoroutineId, Problem};
 
@@ -67,6 +67,8 @@ pub struct ProcessOptions {
     /// An executable with debug information, built by the same Go version: says how the runtime's structs lie. For versions
     /// that are not known.
     pub layout_from: Option<PathBuf>,
+    /// With `proof`, whether to look a second time: only what is leaked both times is called so. Of processes alone.
+    pub confirm: bool,
     /// Where to write what was copied, for [`crate::Target::Saved`].
     pub save: Option<PathBuf>,
     /// With `proof`, a goroutine of which all is to be said.
@@ -110,6 +112,18 @@ impl ProcessOptions {
 struct Asked<'a> {
     options: &'a ProcessOptions,
     filter: &'a Filter,
+    /// What a first look found leaked.
+    before: Option<&'a Leaks>,
+}
+
+impl<'a> Asked<'a> {
+    fn once(options: &'a ProcessOptions, filter: &'a Filter) -> Self {
+        Self {
+            options,
+            filter,
+            before: None,
+        }
+    }
 }
 
 impl Default for ProcessOptions {
@@ -120,6 +134,7 @@ impl Default for ProcessOptions {
             proof: false,
             method: Method::Copy,
             layout_from: None,
+            confirm: false,
             save: None,
             why: None,
         }
@@ -256,7 +271,7 @@ pub(crate) fn capture_core(
     };
     save(&info, options, &kept, &frozen, false)?;
     let bytes = core.memory.bytes();
-    let asked = Asked { options, filter };
+    let asked = Asked::once(options, filter);
     finish(info, &runtime, &frozen, bytes, asked, false, problems)
 }
 
@@ -287,7 +302,7 @@ pub(crate) fn capture_saved(
             .into_iter()
             .find(|method| *method == about.method),
     };
-    let asked = Asked { options, filter };
+    let asked = Asked::once(options, filter);
     let bytes = frozen.copied_bytes();
     finish(
         info,
@@ -380,6 +395,14 @@ fn read_executable(file: &File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What is asked of a copy: on all processors.
+fn question(why: Option<GoroutineId>) -> Question {
+    Question {
+        threads: thread::available_parallelism().map_or(1, NonZero::get),
+        why,
+    }
+}
+
 /// Makes the capture of a copy. Without knowing when it was taken on the target's own clock, waits are not known either.
 fn finish(
     info: Info,
@@ -390,7 +413,11 @@ fn finish(
     knows_now: bool,
     problems: Vec<Problem>,
 ) -> Result<Capture, ProcessError> {
-    let Asked { options, filter } = asked;
+    let Asked {
+        options,
+        filter,
+        before,
+    } = asked;
     let mut problems = problems;
     if let Some(why) = frozen.gave_up() {
         problems.push(Problem::new(format!(
@@ -399,11 +426,7 @@ fn finish(
         )));
     }
     let seen = if options.proof && frozen.gave_up().is_none() {
-        let question = Question {
-            threads: thread::available_parallelism().map_or(1, NonZero::get),
-            why: options.why,
-        };
-        let answer = runtime.prove(frozen, &question);
+        let answer = runtime.confirm(frozen, &question(options.why), before);
         answer.map(|answer| (answer.snapshot, answer.why))
     } else {
         let seen = runtime.snapshot(frozen);

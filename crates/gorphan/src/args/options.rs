@@ -272,6 +272,9 @@ pub(crate) struct ProcessArgs {
     /// the program had in memory
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) save: Option<PathBuf>,
+    /// Look a second time, and call leaked only what is leaked both times. The process stands still twice
+    #[arg(long, conflicts_with = "no_proof")]
+    pub(crate) confirm: bool,
     /// Do not find out which goroutines can still be woken: less is copied, and the process stands still for less
     #[arg(long)]
     pub(crate) no_proof: bool,

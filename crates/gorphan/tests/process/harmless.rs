@@ -308,3 +308,22 @@ fn a_target_that_ends_in_the_middle_is_said_to_have_ended() {
     }
     assert!(failed > 0, "no round was ended in the middle");
 }
+
+/// What is leaked is so at the second look too, and nothing else comes or goes.
+#[test]
+fn a_second_look_confirms_the_first() {
+    let fixture = Fixture::start("mixed-service", "leak");
+    let pid = fixture.pid().to_string();
+    for method in [&[][..], &["--snapshot"]] {
+        let once = report(&inspect(&[&[pid.as_str()], method].concat()));
+        let twice = report(&inspect(&[&[pid.as_str(), "--confirm"], method].concat()));
+        assert!(once["summary"]["proof"]["unreachable"].as_u64() > Some(0));
+        assert_eq!(twice["summary"]["proof"], once["summary"]["proof"]);
+        assert_eq!(twice["problems"], serde_json::json!([]));
+    }
+    assert_eq!(
+        family(fixture.pid()).1,
+        BTreeSet::new(),
+        "a process is left"
+    );
+}

@@ -10,7 +10,7 @@ use gorphan_model::{GoroutineId, Problem, Proof, Snapshot, group};
 
 use super::cause::Blames;
 use super::mark::{self, Fate, Marks, awaited};
-use super::{Heap, Wait, Which, path, retain};
+use super::{Heap, Subject, Wait, Which, path, retain};
 use crate::Details;
 
 /// Goroutines of one sample that are looked at for what they could have done for others: of very many that do the same, one as
@@ -72,6 +72,23 @@ impl<'a, H: Heap> Proven<'a, H> {
             outcomes,
             reasons,
             by_g: by_g.collect(),
+        }
+    }
+
+    /// The goroutines that are proven leaked.
+    pub(crate) fn leaked(&self) -> impl Iterator<Item = &Subject> {
+        let all = self.heap.goroutines().iter().zip(&self.outcomes);
+        all.filter_map(|(one, outcome)| (*outcome == Outcome::UNREACHABLE).then_some(one))
+    }
+
+    /// Takes back the proof of leaks that are not confirmed.
+    pub(crate) fn confirm(&mut self, is_confirmed: impl Fn(&Subject) -> bool, why: &str) {
+        let doubted = Outcome(Outcome::UNDECIDED + self.reasons.len() as u32);
+        self.reasons.push(why.to_owned());
+        for (one, outcome) in self.heap.goroutines().iter().zip(&mut self.outcomes) {
+            if *outcome == Outcome::UNREACHABLE && !is_confirmed(one) {
+                *outcome = doubted;
+            }
         }
     }
 
