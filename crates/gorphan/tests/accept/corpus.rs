@@ -14,7 +14,7 @@ use regex_lite::Regex;
 
 use crate::go::{Build, Go};
 use crate::play::Play;
-use crate::seen::Seen;
+use crate::seen::{Reading, Seen};
 use crate::{conclude, jobs};
 
 const FOLDER: &str = "src/runtime/testdata/testgoroutineleakprofile";
@@ -251,13 +251,13 @@ fn run(case: &Case, program: &Path, found: &mut Found) -> Result<(), String> {
     }
     let mut play = Play::start(&mut command)?;
     play.until("look")?;
-    let before = Seen::process(play.pid())?;
+    let before = Seen::process(play.pid(), Reading::Copy)?;
     play.say("");
     let profile = reported(&play.until("look again")?);
     let after = if profile.is_empty() {
         None
     } else {
-        Some(Seen::process(play.pid())?)
+        Some(Seen::process(play.pid(), Reading::Copy)?)
     };
     let name = &case.name;
     let site = |line: &str| case.sites.iter().position(|site| site.is_match(line));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::expectations::Expected;
 use crate::go::Go;
 use crate::play::{Kind, Play, scenes};
-use crate::seen::{Group, Seen};
+use crate::seen::{Group, Reading, Seen};
 use crate::twins::programs;
 use crate::{conclude, jobs};
 
@@ -49,8 +49,8 @@ struct Tally {
     doubts: Vec<String>,
 }
 
-fn look(play: &Play, expected: &[Expected], name: &str, tally: &mut Tally) {
-    let seen = match Seen::process(play.pid()) {
+fn look(play: &Play, expected: &[Expected], name: &str, way: Reading, tally: &mut Tally) {
+    let seen = match Seen::process(play.pid(), way) {
         Ok(seen) => seen,
         Err(error) => {
             tally.refused += 1;
@@ -88,8 +88,9 @@ fn watch(job: &Job) -> Tally {
     let name = format!("go{} {}", job.version, job.scene);
     let mut watch = || -> Result<(), String> {
         let (play, expected) = Play::scene(&job.program, &[&job.scene])?;
-        for _ in 0..job.snapshots {
-            look(&play, &expected, &name, &mut tally);
+        for turn in 0..job.snapshots {
+            let way = [Reading::Copy, Reading::Twin][turn % 2];
+            look(&play, &expected, &name, way, &mut tally);
         }
         play.end()
     };

@@ -25,6 +25,15 @@ pub(crate) struct Group {
     pub(crate) stack: Option<u64>,
 }
 
+/// How a process is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Copied while it stands still.
+    Copy,
+    /// From a twin that it is made to leave behind.
+    Twin,
+}
+
 /// A report.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -52,9 +61,14 @@ impl Seen {
         Ok(Self::read(&report))
     }
 
-    pub(crate) fn process(pid: u32) -> Result<Self, String> {
+    pub(crate) fn process(pid: u32, way: Reading) -> Result<Self, String> {
         // Proofs are what is tried here, on machines that may have much else to do.
-        Self::inspect(&[&pid.to_string(), "--pause-budget", "30s"])
+        let pid = pid.to_string();
+        let mut arguments = vec![pid.as_str(), "--pause-budget", "30s"];
+        if way == Reading::Twin {
+            arguments.push("--snapshot");
+        }
+        Self::inspect(&arguments)
     }
 
     fn read(report: &Value) -> Self {

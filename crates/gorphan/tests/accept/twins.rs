@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::expectations::{Expected, differences};
 use crate::go::Go;
 use crate::play::{Kind, Play, scenes};
-use crate::seen::Seen;
+use crate::seen::{Reading, Seen};
 use crate::{conclude, jobs};
 
 const PACKAGES: [&str; 5] = ["twins", "sizes", "cgo", "plugged", "arenas"];
@@ -52,7 +52,7 @@ pub(crate) fn forms(program: &Path) -> Result<Vec<Form>, String> {
 fn check(form: &Form) -> Vec<String> {
     let compare = || -> Result<Vec<String>, String> {
         let (play, expected) = Play::scene(&form.program, &form.words())?;
-        let seen = Seen::process(play.pid())?;
+        let seen = Seen::process(play.pid(), Reading::Copy)?;
         play.end()?;
         Ok(differences(&expected, &seen))
     };
