@@ -171,6 +171,8 @@ fn it_is_told_whether_anybody_could_still_wake_a_goroutine() {
 #[test]
 fn a_leak_is_laid_to_the_test_that_started_it() {
     let expected = [
+        "attributed Example_first | chan receive 1",
+        "attributed Example_second | chan receive 1",
         "attributed FuzzSeed/seed#0 | chan receive 1",
         "attributed TestParallelA | chan receive 1",
         "attributed TestParallelB | chan receive 2",

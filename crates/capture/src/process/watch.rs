@@ -197,7 +197,22 @@ impl Watch {
             .ok()?;
         let (data, length) = header.split_at(8);
         let data = u64::from_le_bytes(data.try_into().ok()?);
-        let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
+        let length = u64::from_le_bytes(length.try_into().ok()?);
+        self.characters(data, length, limit)
+    }
+
+    /// The string that is the first argument of the function at whose entry a thread stands: it takes two registers. `None`
+    /// as for [`Watch::text`].
+    ///
+    /// # Errors
+    /// When the thread does not stand.
+    pub fn text_argument(&self, thread: Pid, limit: usize) -> io::Result<Option<String>> {
+        let registers = ptrace::getregs(raw(thread))?;
+        Ok(self.characters(registers.rax, registers.rbx, limit))
+    }
+
+    fn characters(&self, data: u64, length: u64, limit: usize) -> Option<String> {
+        let length = usize::try_from(length).ok()?;
         let mut bytes = vec![0; Some(length).filter(|length| *length <= limit)?];
         self.opened.memory.read(Address(data), &mut bytes).ok()?;
         String::from_utf8(bytes).ok()

@@ -1,6 +1,7 @@
 //! One test binary under watch: what is left of its goroutines when it is about to exit.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use gorphan_model::query::GroupBy;
 use gorphan_model::{Sample, Snapshot};
 
 use super::left::{self, Kind};
-use super::names::{self, EXIT, MAX_NAME_BYTES, POINTS, is_name, name_offset};
+use super::names::{self, EXIT, LAST, MAX_NAME_BYTES, is_name, name_offset, points};
 use super::record::{Frame, Left, Record, Unwatched};
 use super::wrapper::{Ending, ExecOptions};
 
@@ -28,15 +29,17 @@ const MAX_TESTS: usize = 100_000;
 /// Runs a test binary to its end.
 pub(super) fn watched(
     launcher: &mut Command,
+    arguments: &[OsString],
     options: &ExecOptions,
     record: &mut Record,
 ) -> io::Result<Ending> {
-    let ending = match watch::start(launcher, &POINTS)? {
+    let benchmarks = names::has_benchmarks(arguments);
+    let ending = match watch::start(launcher, &points(benchmarks))? {
         Started::Unwatched(pid, why) => {
             record.unwatched = Some(Unwatched::Failed(why.to_string()));
             watch::wait(pid)?
         }
-        Started::Watched(watch) => Run::new(watch, options).follow(record)?,
+        Started::Watched(watch) => Run::new(watch, options, benchmarks).follow(record)?,
     };
     Ok(match ending {
         watch::Ending::Exited(status) => Ending::Exited(status),
@@ -51,6 +54,8 @@ struct Run<'a> {
     /// Whether the exit status is an argument there: from Go 1.20. Before, only a status of 0 comes by.
     tells_status: bool,
     name_offset: Option<u64>,
+    /// The point where examples start.
+    examples: Option<usize>,
     names: Vec<String>,
     numbers: HashMap<String, usize>,
     /// Tests by the number of the goroutine that ran them: what the test starts under labels of its own has no mark.
@@ -68,13 +73,14 @@ struct Exiting {
 }
 
 impl<'a> Run<'a> {
-    fn new(watch: Box<Watch>, options: &'a ExecOptions) -> Self {
+    fn new(watch: Box<Watch>, options: &'a ExecOptions, benchmarks: bool) -> Self {
         let version = GoVersion::parse(watch.go_version());
         Self {
             tells_status: version.is_none_or(|version| version.minor >= 20),
             name_offset: version.and_then(|version| name_offset(version.minor)),
             watch,
             options,
+            examples: (!benchmarks).then_some(LAST),
             names: Vec::new(),
             numbers: HashMap::new(),
             by_goroutine: HashMap::new(),
@@ -99,7 +105,9 @@ impl<'a> Run<'a> {
                     thread,
                     again,
                 } => self.exits(thread, again, record)?,
-                Event::At { thread, .. } => self.test_starts(thread)?,
+                Event::At { point, thread, .. } => {
+                    self.test_starts(thread, self.examples == Some(point))?;
+                }
                 Event::Replaced => {
                     record.unwatched = Some(Unwatched::Replaced);
                     let pid = self.watch.pid();
@@ -114,13 +122,17 @@ impl<'a> Run<'a> {
     }
 
     /// Marks the goroutine of a test, so that all it starts can be told.
-    fn test_starts(&mut self, thread: u32) -> io::Result<()> {
+    fn test_starts(&mut self, thread: u32, example: bool) -> io::Result<()> {
         let (g, test) = self.watch.entry(thread)?;
-        let name = self.name_offset.and_then(|offset| {
-            let name = self.watch.text(test.checked_add(offset)?, MAX_NAME_BYTES)?;
-            is_name(&name).then_some(name)
-        });
-        let Some(name) = name else { return Ok(()) };
+        let name = if example {
+            self.watch.text_argument(thread, MAX_NAME_BYTES)?
+        } else {
+            let at = self.name_offset.and_then(|offset| test.checked_add(offset));
+            at.and_then(|at| self.watch.text(at, MAX_NAME_BYTES))
+        };
+        let Some(name) = name.filter(|name| is_name(name)) else {
+            return Ok(());
+        };
         let number = match self.numbers.get(&name) {
             Some(number) => *number,
             None if self.names.len() < MAX_TESTS => {
@@ -131,7 +143,9 @@ impl<'a> Run<'a> {
             None => return Ok(()),
         };
         self.watch.mark(thread, g, number as u64)?;
-        if self.by_goroutine.len() < MAX_TESTS
+        // Examples all run on the main goroutine, which has started others before.
+        if !example
+            && self.by_goroutine.len() < MAX_TESTS
             && let Some(id) = self.watch.goroutine_id(g)
         {
             self.by_goroutine.insert(id, number);

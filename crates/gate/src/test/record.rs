@@ -30,6 +30,13 @@ pub struct Record {
     pub problems: Vec<String>,
 }
 
+impl Record {
+    /// Whether a report names its package.
+    pub(super) fn is_told_of(&self) -> bool {
+        !self.left.is_empty() || !self.problems.is_empty() || self.unwatched.is_some()
+    }
+}
+
 /// Why the goroutines of a test binary are not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -57,6 +57,8 @@ pub struct Options {
     pub on_failure: bool,
     /// Whether to plant a leak in a scratch process.
     pub self_check: bool,
+    /// Whether the import paths of packages that left nothing are needed, too: asking the go command takes a while.
+    pub name_all: bool,
     /// Whether the tests' standard output goes to standard error, because something else needs it.
     pub output_to_stderr: bool,
 }
@@ -68,7 +70,7 @@ pub struct Outcome {
     pub status: ExitStatus,
     /// One for each test binary that ran.
     pub records: Vec<Record>,
-    /// Import paths by folder, of those that left something.
+    /// Import paths by folder, of those that there is something to tell of; of all if so asked.
     pub packages: Vec<(String, String)>,
     /// Whether the planted leak was seen; `None` if none was planted, else what was found in its place.
     pub self_check: Option<Result<(), String>>,
@@ -134,7 +136,10 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
         }
         None => {
             let records = records(&tests, &mut problems).map_err(Error::Folder)?;
-            let folders: Vec<&str> = records.iter().map(|it| it.folder.as_str()).collect();
+            let named = records
+                .iter()
+                .filter(|it| options.name_all || it.is_told_of());
+            let folders: Vec<&str> = named.map(|it| it.folder.as_str()).collect();
             let packages = command::import_paths(&options.go, &folders);
             (records, packages)
         }

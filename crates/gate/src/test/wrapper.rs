@@ -1,7 +1,7 @@
 //! What `go test` starts in place of each test binary, on every system.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn run(
     options: &ExecOptions,
     record: &mut Record,
 ) -> io::Result<Ending> {
-    super::exec::watched(launcher.args(command), options, record)
+    super::exec::watched(launcher.args(command), command, options, record)
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
@@ -107,7 +107,8 @@ fn write(folder: &Path, record: &Record) -> io::Result<()> {
         .prefix("record-")
         .suffix(".part")
         .tempfile_in(folder)?;
-    serde_json::to_writer(&mut file, record)?;
+    // One call of the system, not one for each word.
+    file.write_all(&serde_json::to_vec(record)?)?;
     let name = file.path().with_extension("json");
     file.persist(name).map(drop).map_err(|error| error.error)
 }

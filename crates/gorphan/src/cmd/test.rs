@@ -82,6 +82,8 @@ fn options(args: &Test) -> Result<Options> {
         grace: args.grace,
         on_failure: args.run_on_failure,
         self_check: !args.no_self_check,
+        // It has a suite for each package.
+        name_all: format == Format::Junit,
         // A report for programs must be all there is on standard output.
         output_to_stderr: args.report.output.is_none() && format != Format::Terminal,
     })
