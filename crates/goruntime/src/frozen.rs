@@ -466,7 +466,8 @@ impl<'a> Copier<'a> {
 
     /// What a layer has of a range.
     pub(crate) fn slice(&self, address: Address, length: u64) -> Option<&[u8]> {
-        self.layers.iter().find_map(|layer| {
+        // Mostly the latest is asked, and the one of stacks is slow to search.
+        self.layers.iter().rev().find_map(|layer| {
             let (from, to) = layer.find(address, length)?;
             (**self.rooms.get(layer.room)?).as_ref().get(from..to)
         })

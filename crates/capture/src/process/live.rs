@@ -127,7 +127,7 @@ impl Opened {
     }
 
     /// Room for what will be copied, as far as that can be told of a process that runs.
-    fn room(&self, runtime: &Runtime, options: &ProcessOptions) -> Room {
+    fn room(&self, runtime: &Runtime, options: &ProcessOptions) -> (Room, Option<room::Kept>) {
         let moment = Moment {
             threads: &[],
             now_nanos: 0,
@@ -137,7 +137,7 @@ impl Opened {
         };
         // A list that changes while it is read may seem damaged; it is read again when the process stands still.
         let measured = runtime.measure(self.bias, &self.memory, &moment);
-        measured.map_or_else(|_| Room::default(), room::prepare)
+        measured.map_or_else(|_| (Room::default(), None), room::prepare)
     }
 
     /// Stops and copies on a thread of its own: when that ends, however it ends, the kernel lets go of what it traces.
@@ -154,8 +154,8 @@ impl Opened {
             },
         };
         // A twin is read at leisure.
-        let room = match plan {
-            Some(_) => Room::default(),
+        let (room, _kept) = match plan {
+            Some(_) => (Room::default(), None),
             None => self.room(runtime, options),
         };
         // The threads that are started from here inherit it.
