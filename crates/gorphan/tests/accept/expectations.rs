@@ -4,6 +4,8 @@ use crate::seen::{Group, Seen};
 
 /// Bytes of the smallest stack; others are twice as large, and so on.
 const SMALLEST_STACK: u64 = 2048;
+/// How a difference begins that is a leak which is none.
+pub(crate) const UNEXPECTED: &str = "not expected";
 /// In place of a function: the stack cannot be shown.
 const UNNAMED: &str = "-";
 
@@ -69,7 +71,7 @@ pub(crate) fn differences(expected: &[Expected], seen: &Seen) -> Vec<String> {
                 *count += group.leaked;
                 *heap += group.heap.unwrap_or_default();
             }
-            None => differences.push(format!("not expected: {}", group.summary())),
+            None => differences.push(format!("{UNEXPECTED}: {}", group.summary())),
         }
         // A group that is a part of a site has no figures.
         if let Some(stacks) = group.stack
