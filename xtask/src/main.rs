@@ -157,14 +157,7 @@ fn fuzz(seconds: &str) -> Outcome {
 fn cross() -> Outcome {
     for target in ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"] {
         let mut command = Command::new("cargo");
-        command.args([
-            "zigbuild",
-            "--quiet",
-            "--package",
-            "gorphan",
-            "--lib",
-            "--bins",
-        ]);
+        command.args(["zigbuild", "--quiet", "--package", "gorphan", "--bins"]);
         run(command.args(["--target", target]).current_dir(root()))?;
     }
     Ok(())
