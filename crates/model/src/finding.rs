@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::gc::Slope;
+use crate::source::Cause;
 use crate::{Operation, Proof};
 
 /// How sure gorphan is, ordered.
@@ -79,6 +80,11 @@ pub enum Evidence {
         /// How many goroutines it reported.
         count: u64,
     },
+    /// A rule that reads the program's source says so.
+    Source {
+        /// The rule's name, as in its documentation.
+        rule: &'static str,
+    },
     /// What reading the program's memory proved. A group has one entry for each result that its goroutines have.
     Proof {
         /// How many goroutines have this result.
@@ -96,6 +102,7 @@ impl Evidence {
             Self::Growth { .. } | Self::PerRequest { .. } => "growth",
             Self::Leftover { .. } => "leftover",
             Self::RuntimeReported { .. } => "runtime_reported",
+            Self::Source { .. } => "source",
             Self::Proof { .. } => "proof",
         }
     }
@@ -106,7 +113,10 @@ impl Evidence {
             Self::RuntimeReported { count } | Self::Leftover { count, .. } => *count,
             Self::Proof { count, proof } if matches!(**proof, Proof::Unreachable(_)) => *count,
             Self::PerRequest { before, after, .. } => after.saturating_sub(*before),
-            Self::Proof { .. } | Self::Threshold { .. } | Self::Growth { .. } => 0,
+            Self::Proof { .. }
+            | Self::Threshold { .. }
+            | Self::Growth { .. }
+            | Self::Source { .. } => 0,
         }
     }
 
@@ -278,7 +288,7 @@ pub struct Finding {
     pub operation: Operation,
     /// Where.
     pub place: Place,
-    /// Goroutines.
+    /// Goroutines; 0 where source was read, which tells none.
     pub count: u64,
     /// Bytes that only these goroutines hold, where memory was read.
     pub retained_bytes: Option<u64>,
@@ -294,4 +304,6 @@ pub struct Finding {
     pub package: Option<Arc<str>>,
     /// The test that started them, with the names of its parents, as `TestX/sub`.
     pub test: Option<Arc<str>>,
+    /// What only source tells; `None` for what was found in a running program.
+    pub cause: Option<Arc<Cause>>,
 }

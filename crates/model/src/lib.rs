@@ -16,6 +16,7 @@ pub mod operation;
 pub mod proof;
 pub mod query;
 pub mod snapshot;
+pub mod source;
 pub mod stack;
 pub mod symbol;
 pub mod verdict;

@@ -438,6 +438,7 @@ fn finding(group: &Group, code: &'static str, message: &str, help: &str) -> Find
         pattern: group.pattern,
         package: None,
         test: None,
+        cause: None,
     }
 }
 

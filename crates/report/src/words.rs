@@ -123,6 +123,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
                 count_of(*count, "goroutine")
             )
         }
+        Evidence::Source { rule } => format!("rule {rule}, by reading the source"),
         Evidence::Proof { count, proof } => crate::proof::sentence(*count, proof),
     }
 }

@@ -120,9 +120,10 @@ fn why(census: &Census<'_>, group: &Group) -> String {
             requests,
             per_request,
         } => Some(per_requests(*before, *after, *requests, per_request)),
-        Evidence::Leftover { .. } | Evidence::RuntimeReported { .. } | Evidence::Proof { .. } => {
-            None
-        }
+        Evidence::Leftover { .. }
+        | Evidence::RuntimeReported { .. }
+        | Evidence::Source { .. }
+        | Evidence::Proof { .. } => None,
     });
     let text = reasons.fold(left.to_owned(), |text, reason| text + "; " + &reason);
     if let Some(held) = proof::held(group) {

@@ -198,6 +198,7 @@ fn finding(census: &Census<'_>, group: &Group) -> Finding {
         pattern: group.pattern,
         package: None,
         test: None,
+        cause: None,
     }
 }
 

@@ -143,6 +143,7 @@ fn told(snapshot: &Snapshot, policy: &Policy) -> String {
             Evidence::Growth { .. } => "growth".to_owned(),
             Evidence::PerRequest { .. } => "per request".to_owned(),
             Evidence::Leftover { count, .. } => format!("leftover {count}"),
+            Evidence::Source { rule } => format!("source {rule}"),
             Evidence::Proof { count, proof } => format!("{} {count}", proof.result()),
         });
         let rules = rules.collect::<Vec<_>>().join(", ");

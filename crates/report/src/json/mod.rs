@@ -325,6 +325,7 @@ fn evidence(evidence: &model::Evidence) -> wire::Evidence<'_> {
             count: *count,
             grace_millis: *grace_millis,
         },
+        model::Evidence::Source { rule } => wire::Evidence::Source { rule },
         model::Evidence::RuntimeReported { count } => {
             wire::Evidence::RuntimeReported { count: *count }
         }

@@ -234,6 +234,9 @@ pub(super) enum Evidence<'a> {
     RuntimeReported {
         count: u64,
     },
+    Source {
+        rule: &'a str,
+    },
     Proof(Proof<'a>),
 }
 
