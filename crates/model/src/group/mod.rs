@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::operation::{classify, site_frame};
 use crate::proof::Retained;
 use crate::query::GroupBy;
@@ -260,11 +262,15 @@ fn build(
     indexes.sort_by_key(|&index| (std::cmp::Reverse(count_of(index)), index));
     let mut states = Tally::default();
     let mut creators = Tally::default();
-    let mut stacks: HashMap<&Stack, u64> = HashMap::new();
+    // Stacks are long to hash: quickly, and once each.
+    let mut stacks: HashMap<&Stack, (u64, usize), RandomState> = HashMap::default();
     let mut group = empty_group();
     let mut outcomes = Outcomes::default();
     let mut holdings = Holdings::default();
-    for sample in indexes.iter().filter_map(|&index| sample_of(index)) {
+    for (index, sample) in indexes
+        .iter()
+        .filter_map(|&index| Some((index, sample_of(index)?)))
+    {
         group.count = group.count.saturating_add(sample.count);
         group.leaked = group.leaked.saturating_add(sample.leaked);
         if let Some(waits) = &sample.waits {
@@ -285,14 +291,15 @@ fn build(
         if let Some(creator) = &sample.stack.created_by {
             creators.add(creator, sample.count);
         }
-        let of_stack = stacks.entry(&sample.stack).or_default();
-        *of_stack = of_stack.saturating_add(sample.count);
+        let (total, first) = stacks.entry(&sample.stack).or_insert((0, index));
+        *total = total.saturating_add(sample.count);
+        *first = index.min(*first);
     }
-    // The stack whose samples sum to the most; the first met of equals.
-    let top = indexes.iter().copied().min_by_key(|&index| {
-        let total = sample_of(index).and_then(|sample| stacks.get(&*sample.stack));
-        (std::cmp::Reverse(total.copied().unwrap_or(0)), index)
-    });
+    // The stack whose samples sum to the most; of equals the first in the snapshot.
+    let top = stacks
+        .values()
+        .min_by_key(|(total, first)| (std::cmp::Reverse(*total), *first));
+    let top = top.map(|&(_, first)| first);
     if let Some(sample) = top.and_then(sample_of) {
         group.stack = Arc::clone(&sample.stack);
     }
