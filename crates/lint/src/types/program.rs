@@ -1,0 +1,300 @@
+//! Parsed packages and which imports which.
+
+use std::sync::Arc;
+
+use super::Map;
+
+use crate::syntax::ast::{DeclKind, ExprKind, FunctionId, SpecId, SpecKind, ValueKind};
+use crate::syntax::{File, Name, Span};
+
+/// The number of a package in its [`Program`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackageId(u32);
+
+/// A file of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId {
+    /// The package.
+    pub package: PackageId,
+    /// The file's place in [`Package::files`].
+    pub index: u32,
+}
+
+impl FileId {
+    /// A file by its place in its package.
+    pub fn new(package: PackageId, index: u32) -> Self {
+        Self { package, index }
+    }
+}
+
+/// All packages that are checked, and those that they import, as far as they are at hand.
+#[derive(Debug, Default)]
+pub struct Program {
+    packages: Vec<Package>,
+}
+
+impl Program {
+    /// No packages.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a package. What it imports may be added later.
+    pub fn add(&mut self, package: Package) -> PackageId {
+        let id = PackageId(u32::try_from(self.packages.len()).unwrap_or(u32::MAX));
+        self.packages.push(package);
+        id
+    }
+
+    /// Says what an import path means in a package; for vendored packages and packages under test it is not what it spells.
+    pub fn link(&mut self, package: PackageId, import_path: &str, imported: PackageId) {
+        if let Some(package) = self.packages.get_mut(package.0 as usize) {
+            package.imports.insert(import_path.to_owned(), imported);
+        }
+    }
+
+    /// Links every import that has no link yet to the package with that path, if there is one. Of two the first is taken.
+    pub fn link_by_path(&mut self) {
+        let mut by_path: Map<String, PackageId> = Map::default();
+        for (index, package) in (0..).zip(&self.packages) {
+            by_path
+                .entry_ref(package.path.as_str())
+                .or_insert(PackageId(index));
+        }
+        for package in &mut self.packages {
+            for import in package.file_imports.iter().flatten() {
+                if let Some(imported) = by_path.get(&import.path) {
+                    package
+                        .imports
+                        .entry_ref(import.path.as_str())
+                        .or_insert(*imported);
+                }
+            }
+        }
+    }
+
+    /// A package of this program.
+    ///
+    /// # Panics
+    ///
+    /// With the id of another program that has more packages.
+    pub fn package(&self, id: PackageId) -> &Package {
+        &self.packages[id.0 as usize]
+    }
+
+    /// All packages.
+    pub fn packages(&self) -> impl Iterator<Item = (PackageId, &Package)> {
+        (0..).map(PackageId).zip(&self.packages)
+    }
+
+    /// A file of this program.
+    ///
+    /// # Panics
+    ///
+    /// With the id of another program.
+    pub fn file(&self, id: FileId) -> &File {
+        &self.package(id.package).files[id.index as usize]
+    }
+}
+
+/// The files that make a package, parsed.
+#[derive(Debug)]
+pub struct Package {
+    /// Its import path. Types are the same only if their packages' paths are.
+    pub path: String,
+    /// Its name; [`Name::MISSING`] where it has no file.
+    pub name: Name,
+    /// Its files. Where it is imported only, they may be without bodies.
+    pub files: Vec<Arc<File>>,
+    /// What the import paths in its files mean, as far as known.
+    imports: Map<String, PackageId>,
+    /// The imports of each file.
+    file_imports: Vec<Vec<Import>>,
+    /// What it declares, by name.
+    declared: Map<Name, Declared>,
+    /// The methods by the name of the receiver's type.
+    methods: Map<Name, Vec<DeclaredMethod>>,
+}
+
+/// An import of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The name it is given in the file, if it is.
+    pub name: Option<Name>,
+    /// The path as written; empty where the literal is wrong.
+    pub path: String,
+    /// Where the import stands.
+    pub span: Span,
+}
+
+/// A declaration at the level of the package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Declared {
+    /// The place of the file in the package.
+    pub(super) file: u32,
+    pub(super) kind: DeclaredKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeclaredKind {
+    Type(SpecId),
+    /// The name at a place of a spec.
+    Var(SpecId, u32),
+    /// As above.
+    Const(SpecId, u32),
+    Function(FunctionId),
+}
+
+/// A method of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeclaredMethod {
+    pub(super) name: Name,
+    /// The place of the file in the package.
+    pub(super) file: u32,
+    pub(super) function: FunctionId,
+}
+
+impl Package {
+    /// A package of these files, all with the same package clause. Its imports are linked later.
+    pub fn new(path: &str, files: Vec<Arc<File>>) -> Self {
+        let name = files
+            .first()
+            .map_or(Name::MISSING, |file| file.package.name);
+        let mut package = Self {
+            path: path.to_owned(),
+            name,
+            files: Vec::new(),
+            imports: Map::default(),
+            file_imports: Vec::with_capacity(files.len()),
+            declared: Map::default(),
+            methods: Map::default(),
+        };
+        for (index, file) in (0..).zip(&files) {
+            package.file_imports.push(Vec::new());
+            for decl in &file.decls {
+                package.declare(index, file, file.ast[*decl].kind);
+            }
+        }
+        package.files = files;
+        package
+    }
+
+    /// The ids of its files, given its own.
+    pub fn file_ids(&self, id: PackageId) -> impl Iterator<Item = FileId> + use<> {
+        let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        (0..count).map(move |index| FileId::new(id, index))
+    }
+
+    /// The package that an import path means in its files, if it is at hand.
+    pub fn imported(&self, import_path: &str) -> Option<PackageId> {
+        self.imports.get(import_path).copied()
+    }
+
+    /// The imports of a file, in the order of the source.
+    pub fn file_imports(&self, index: u32) -> &[Import] {
+        self.file_imports
+            .get(index as usize)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    #[expect(dead_code, reason = "the checker lands next")]
+    pub(super) fn declared(&self, name: Name) -> Option<Declared> {
+        self.declared.get(&name).copied()
+    }
+
+    #[expect(dead_code, reason = "the checker lands next")]
+    /// All declarations but methods, in no order.
+    pub(super) fn all_declared(&self) -> impl Iterator<Item = (Name, Declared)> {
+        self.declared
+            .iter()
+            .map(|(name, declared)| (*name, *declared))
+    }
+
+    #[expect(dead_code, reason = "the checker lands next")]
+    /// The methods declared for a type.
+    pub(super) fn methods(&self, receiver: Name) -> &[DeclaredMethod] {
+        self.methods.get(&receiver).map_or(&[], Vec::as_slice)
+    }
+
+    fn declare(&mut self, index: u32, file: &File, decl: DeclKind) {
+        match decl {
+            DeclKind::Bad => {}
+            DeclKind::Import(specs)
+            | DeclKind::Const(specs)
+            | DeclKind::Var(specs)
+            | DeclKind::Type(specs) => {
+                for spec in &file.ast[specs] {
+                    self.declare_spec(index, file, *spec);
+                }
+            }
+            DeclKind::Function(id) => {
+                let function = &file.ast[id];
+                let name = function.name.name;
+                match function.receiver {
+                    Some(_) => {
+                        if let Some(receiver) = receiver_name(file, id) {
+                            let method = DeclaredMethod {
+                                name,
+                                file: index,
+                                function: id,
+                            };
+                            self.methods.entry(receiver).or_default().push(method);
+                        }
+                    }
+                    None if name == Name::INIT => {}
+                    None => self.declare_name(name, index, DeclaredKind::Function(id)),
+                }
+            }
+        }
+    }
+
+    fn declare_spec(&mut self, index: u32, file: &File, spec: SpecId) {
+        match file.ast[spec].kind {
+            SpecKind::Import { name, path } => {
+                let path = file.plain_string(file.ast[path].span).unwrap_or_default();
+                let import = Import {
+                    name: name.map(|name| name.name),
+                    path: path.to_owned(),
+                    span: file.ast[spec].span,
+                };
+                if let Some(imports) = self.file_imports.last_mut() {
+                    imports.push(import);
+                }
+            }
+            SpecKind::Value { of, names, .. } => {
+                for (place, name) in (0..).zip(&file.ast[names]) {
+                    let kind = match of {
+                        ValueKind::Var => DeclaredKind::Var(spec, place),
+                        ValueKind::Const { .. } => DeclaredKind::Const(spec, place),
+                    };
+                    self.declare_name(name.name, index, kind);
+                }
+            }
+            SpecKind::Type { name, .. } => {
+                self.declare_name(name.name, index, DeclaredKind::Type(spec));
+            }
+        }
+    }
+
+    /// The first of two declarations of a name holds.
+    fn declare_name(&mut self, name: Name, file: u32, kind: DeclaredKind) {
+        if !name.is_blank() && name != Name::MISSING && name != Name::OVERFLOW {
+            self.declared.entry(name).or_insert(Declared { file, kind });
+        }
+    }
+}
+
+/// The name of the type that a method is declared for.
+pub(super) fn receiver_name(file: &File, function: FunctionId) -> Option<Name> {
+    let receiver = file.ast[function].receiver?;
+    let field = *file.ast[receiver].first()?;
+    let mut typ = file.ast[field].typ;
+    loop {
+        typ = match file.ast[typ].kind {
+            ExprKind::Paren(inner) | ExprKind::Star(inner) => inner,
+            ExprKind::Index { operand, .. } => operand,
+            ExprKind::Name(name) => return Some(name),
+            _ => return None,
+        };
+    }
+}
