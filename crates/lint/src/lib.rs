@@ -1,10 +1,12 @@
 //! Go source to findings: goroutine leaks and blocking bugs found without running the program.
 //!
-//! [`syntax`] is the front end: bytes to a tree. [`types`] tells what names and expressions are. [`finding`] is what rules
-//! report.
+//! [`syntax`] is the front end: bytes to a tree. [`types`] tells what names and expressions are. [`ir`] is what functions
+//! do to channels, locks and their like, [`summary`] what that means for their callers. [`finding`] is what rules report.
 
 #![forbid(unsafe_code)]
 
 pub mod finding;
+pub mod ir;
+pub mod summary;
 pub mod syntax;
 pub mod types;

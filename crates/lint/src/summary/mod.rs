@@ -1,0 +1,94 @@
+//! What functions do, callees included, and which ways through them there are.
+//!
+//! - [`Summary`] says of one function, in terms of its parameters, receiver, captured and package variables, what a call of it
+//!   does ([`Effect`]).
+//! - [`Analysis`] holds a package with all of it; [`Analysis::effects`] says what one instruction does, a call's effects in terms
+//!   of the caller.
+//! - [`Analysis::search`] looks for a way through a function on which no branch contradicts what is known.
+
+mod effect;
+mod known;
+mod path;
+
+pub use effect::{Effect, EffectKind, Returns, Summary};
+pub use path::{Answer, Exit, Limit, MAX_STATES, Step, Trace, Visit};
+
+use crate::ir::{At, CallId, FuncId, ObjectId, Op, Package};
+
+/// Who a call may call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Functions of this package.
+    pub funcs: Vec<FuncId>,
+    /// Whether it may also call something that is not known.
+    pub is_open: bool,
+}
+
+/// A package with all that is known of it.
+#[derive(Debug, Default)]
+pub struct Analysis {
+    /// Its functions.
+    pub ir: Package,
+    /// By call.
+    pub targets: Vec<Targets>,
+    /// By function.
+    pub summaries: Vec<Summary>,
+    /// By call: what it does, in terms of its function.
+    pub call_effects: Vec<Vec<Effect>>,
+    /// By function: the instructions that call, spawn or defer it, in this package.
+    pub callers: Vec<Vec<At>>,
+    /// By object: the operations on a place that may be the object; arms of selects, and what is spawned or deferred, included.
+    pub operations: Vec<Vec<At>>,
+}
+
+impl Analysis {
+    /// The summary of a function.
+    pub fn summary(&self, func: FuncId) -> &Summary {
+        &self.summaries[func.index()]
+    }
+
+    /// Who a call may call.
+    pub fn targets(&self, call: CallId) -> &Targets {
+        &self.targets[call.index()]
+    }
+
+    /// What an instruction does, a call's callees included. Of a `go` it is what the goroutine does, `spawned`; of a `defer`
+    /// nothing: that is done at [`Step::Deferred`], ask for the instruction that it runs.
+    pub fn effects(&self, at: At) -> Vec<Effect> {
+        match &self.ir.instr(at).op {
+            Op::Call(call) => self
+                .call_effects
+                .get(call.index())
+                .cloned()
+                .unwrap_or_default(),
+            Op::Spawn { run, .. } => {
+                let mut effects = self.effects(At { instr: *run, ..at });
+                effects.iter_mut().for_each(|effect| effect.spawned = true);
+                effects
+            }
+            _ => effect::own(&self.ir, at).into_iter().collect(),
+        }
+    }
+
+    /// Whether a call comes back, whoever it calls.
+    pub fn returns(&self, call: CallId) -> Returns {
+        let targets = self.targets(call);
+        let mut all = targets.funcs.iter().map(|func| self.summary(*func).returns);
+        match all.next() {
+            Some(first) if !targets.is_open && all.all(|other| other == first) => first,
+            _ => Returns::Maybe,
+        }
+    }
+
+    /// The instructions that call, spawn or defer a function.
+    pub fn callers(&self, func: FuncId) -> &[At] {
+        self.callers.get(func.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// All operations in the package on places that may be an object.
+    pub fn operations(&self, object: ObjectId) -> &[At] {
+        self.operations
+            .get(object.index())
+            .map_or(&[], Vec::as_slice)
+    }
+}
