@@ -7,6 +7,7 @@ pub use gorphan_model::source::Ledger;
 use gorphan_model::source::{Cause, Related as RelatedPlace, Step as ShownStep};
 use gorphan_model::{Evidence, Operation, Place, Verdict};
 
+use crate::ir::Site;
 use crate::syntax::{File, Scanner, Span, Token};
 
 /// A file of the package that is checked: its number in the package's list of files.
@@ -22,6 +23,15 @@ pub struct Location {
     pub span: Span,
 }
 
+impl From<Site> for Location {
+    fn from(site: Site) -> Self {
+        Self {
+            file: FileId(site.file),
+            span: site.span,
+        }
+    }
+}
+
 /// A place anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Where {
@@ -34,6 +44,12 @@ pub enum Where {
 impl From<Location> for Where {
     fn from(location: Location) -> Self {
         Self::Here(location)
+    }
+}
+
+impl From<Site> for Where {
+    fn from(site: Site) -> Self {
+        Self::Here(site.into())
     }
 }
 

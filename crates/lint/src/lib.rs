@@ -2,11 +2,13 @@
 //!
 //! [`syntax`] is the front end: bytes to a tree. [`types`] tells what names and expressions are. [`ir`] is what functions
 //! do to channels, locks and their like, [`summary`] what that means for their callers. [`finding`] is what rules report.
+//! [`load`] finds the packages.
 
 #![forbid(unsafe_code)]
 
 pub mod finding;
 pub mod ir;
+pub mod load;
 pub mod summary;
 pub mod syntax;
 pub mod types;
