@@ -345,6 +345,7 @@ fn save(
 }
 
 /// The Go runtime of an executable that is open.
+#[cfg(target_os = "linux")]
 fn runtime_of(executable: &File, name: &str) -> Result<Runtime, ProcessError> {
     runtime_with(executable, name, None)
 }
