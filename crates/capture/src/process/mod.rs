@@ -18,6 +18,8 @@ mod list;
 mod live;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+pub mod outlive;
 #[cfg(target_os = "linux")]
 mod permission;
 #[cfg(target_os = "linux")]

@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use rustix::process::WaitStatus;
 
-pub use launch::{Started, end_by, probe, start, stop_and_become, wait};
+pub use launch::{Started, probe, start, stop_and_become, wait};
 use launch::{ending, wait_options};
 
 use super::freeze::{general, raw};

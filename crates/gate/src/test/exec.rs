@@ -39,6 +39,10 @@ pub(super) fn watched(
             record.unwatched = Some(Unwatched::Failed(why.to_string()));
             watch::wait(pid)?
         }
+        Started::Ended(ending) => {
+            record.unwatched = Some(Unwatched::Crashed);
+            ending
+        }
         Started::Watched(watch) => Run::new(watch, options, benchmarks).follow(record)?,
     };
     Ok(match ending {

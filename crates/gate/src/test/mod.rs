@@ -9,6 +9,7 @@ mod exec;
 mod generated;
 mod judge;
 mod left;
+mod programs;
 mod record;
 mod run;
 mod wrapper;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::command::{self, Refused, With};
 use super::generated::{self, Prepared};
+use super::programs::Programs;
 use super::record::{Record, VERSION};
 
 /// Bytes of a record; one of a million goroutines with different stacks would have more.
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub packages: Vec<(String, String)>,
     /// Whether the planted leak was seen; `None` if none was planted, else what was found in its place.
     pub self_check: Option<Result<(), String>>,
+    /// The first signal that this program got meanwhile: it was passed on, and the tests may not have come to their end.
+    pub interrupted: Option<i32>,
     /// Records that could not be read.
     pub problems: Vec<String>,
 }
@@ -109,11 +112,12 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
     if options.output_to_stderr {
         go.stdout(io::stderr());
     }
+    let programs = Programs::begin();
     let (status, self_check) = thread::scope(|scope| {
         let check = options
             .self_check
-            .then(|| scope.spawn(|| plant(options, &planted)));
-        let status = go.status().map_err(|source| Error::Go {
+            .then(|| scope.spawn(|| plant(options, &planted, &programs)));
+        let status = programs.run(&mut go).map_err(|source| Error::Go {
             go: options.go.to_string_lossy().into_owned(),
             source,
         });
@@ -123,6 +127,9 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
             check.map(|check| check.join().unwrap_or_else(|_| failed())),
         )
     });
+    let interrupted = programs.interrupted();
+    // From here on a signal ends this program, too.
+    drop(programs);
     let mut problems = Vec::new();
     let (records, packages) = match &prepared {
         Some(prepared) => {
@@ -149,6 +156,7 @@ pub fn run(options: &Options) -> Result<Outcome, Error> {
         packages,
         records,
         self_check,
+        interrupted,
         problems,
     })
 }
@@ -180,7 +188,7 @@ fn wrapper(options: &Options, folder: &Path) -> Vec<OsString> {
 }
 
 /// Runs a test that leaks one goroutine in a module of its own, and says whether that was seen.
-fn plant(options: &Options, folder: &Path) -> Result<(), String> {
+fn plant(options: &Options, folder: &Path, programs: &Programs) -> Result<(), String> {
     let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let (source, records_folder) = (folder.join("source"), folder.join("records"));
     for folder in [&source, &records_folder] {
@@ -210,10 +218,13 @@ fn plant(options: &Options, folder: &Path) -> Result<(), String> {
     let mut go: Command = go.map_err(|error| error.to_string())?;
     go.current_dir(&source).stdin(Stdio::null());
     go.envs([("GOFLAGS", ""), ("GOWORK", "off"), ("GO111MODULE", "on")]);
-    let output = go.output().map_err(failed("cannot run go test"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stdout);
-        let said = said.into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = folder.join("output");
+    let output = File::create(&said).and_then(|file| Ok((file.try_clone()?, file)));
+    let (out, err) = output.map_err(failed("cannot write its output"))?;
+    let status = programs.run(go.stdout(out).stderr(err));
+    if !status.map_err(failed("cannot run go test"))?.success() {
+        let said = fs::read(&said).map_err(failed("cannot read its output"))?;
+        let said = String::from_utf8_lossy(&said);
         return Err(format!("its test did not pass: {}", said.trim()));
     }
     let mut problems = Vec::new();

@@ -115,9 +115,9 @@ fn write(folder: &Path, record: &Record) -> io::Result<()> {
 
 /// Ends this program by a signal, as the one that it ran was ended. Returns if the signal does not end it.
 pub fn end_by(signal: i32) {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    gorphan_capture::process::watch::end_by(signal);
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    #[cfg(unix)]
+    gorphan_capture::process::outlive::end_by(signal);
+    #[cfg(not(unix))]
     let _ = signal;
 }
 

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use gorphan_gate::test::{self, ExecOptions, Judged, Options};
 use gorphan_model::Problem;
@@ -32,6 +32,9 @@ pub(crate) fn run(args: &Test) -> Result<ExitCode> {
     let judged = test::judge(&outcome, &settings.policy);
     write_baseline(&args.judge, &judged.groups)?;
     let checked = match &outcome.self_check {
+        Some(Err(_)) if outcome.interrupted.is_some() => {
+            "interrupted before a planted leak was seen"
+        }
         Some(Err(why)) => {
             return Err(Failure::new(format!(
                 "the leak that was planted to check this run was not seen, so its silence means nothing: {why}"
@@ -44,13 +47,30 @@ pub(crate) fn run(args: &Test) -> Result<ExitCode> {
     write(args, &settings, &judged)?;
     eprintln!("gorphan: {}; {checked}", summary(&judged));
     let found = Outcome::of(&judged.findings, args.report.fail_on);
-    let status = match (outcome.status.code(), found) {
-        (Some(0), Outcome::Clean) => 0,
-        (Some(0), Outcome::Findings) => 1,
-        (Some(status), _) => status,
-        (None, _) => 1,
+    Ok(end_as(match (ending(outcome.status), found) {
+        (test::Ending::Exited(0), Outcome::Findings) => test::Ending::Exited(1),
+        (ending, _) => ending,
+    }))
+}
+
+fn ending(status: ExitStatus) -> test::Ending {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return test::Ending::Killed(signal);
+    }
+    test::Ending::Exited(status.code().unwrap_or(1))
+}
+
+/// Ends by the signal that ended another program, or gives its status.
+fn end_as(ending: test::Ending) -> ExitCode {
+    let status = match ending {
+        test::Ending::Exited(status) => status,
+        test::Ending::Killed(signal) => {
+            test::end_by(signal);
+            KILLED + signal
+        }
     };
-    Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
 }
 
 fn options(args: &Test) -> Result<Options> {
@@ -170,14 +190,7 @@ pub(crate) fn exec(args: &ExecTest) -> Result<ExitCode> {
     let mut launcher = Command::new(program);
     let ending =
         test::exec(launcher.arg("become-test"), &args.command, &options).map_err(failed)?;
-    let status = match ending {
-        test::Ending::Exited(status) => status,
-        test::Ending::Killed(signal) => {
-            test::end_by(signal);
-            KILLED + signal
-        }
-    };
-    Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
+    Ok(end_as(ending))
 }
 
 /// Waits to be watched, and then becomes a test binary.

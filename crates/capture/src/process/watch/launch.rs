@@ -7,6 +7,7 @@ use std::process::Command;
 
 use nix::sys::ptrace;
 use nix::sys::signal::{self, SigSet, Signal};
+use nix::unistd;
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::{Ending, Point, Watch, resume};
@@ -17,16 +18,26 @@ use crate::process::{Pid, ProcessError};
 pub enum Started {
     /// It stands still before its first instruction.
     Watched(Box<Watch>),
-    /// It runs, or has ended, without being watched; wait for it with [`wait`].
+    /// It runs without being watched; wait for it with [`wait`].
     Unwatched(Pid, ProcessError),
+    /// It has ended before it could run: somebody sent it a signal.
+    Ended(Ending),
 }
 
 /// Starts a program under watch. `launcher` must be a program that stops itself with SIGSTOP and then becomes the one to
 /// watch.
 ///
+/// This program leaves its process group, and the other gets its place there: what a terminal or a shell sends to the group
+/// reaches it once, and directly. What is sent to this program alone is passed on.
+///
 /// # Errors
 /// When the launcher cannot be started at all.
 pub fn start(launcher: &mut Command, points: &[Point<'_>]) -> io::Result<Started> {
+    let group = unistd::getpgrp();
+    // The first of a session cannot leave its group; then nobody else is in it who would be sent a signal.
+    if group != unistd::getpid() && unistd::setpgid(this(), this()).is_ok() {
+        launcher.process_group(group.as_raw());
+    }
     // Held back from here on: before the program is there they would end this one and leave it alone.
     let held = signals_to_pass_on();
     held.thread_block()?;
@@ -40,9 +51,8 @@ pub fn start(launcher: &mut Command, points: &[Point<'_>]) -> io::Result<Started
     });
     // It has stopped itself, or ended because it could not.
     let stopped = rustix::process::waitpid(Some(raw_pid(pid)?), WaitOptions::UNTRACED)?;
-    if !stopped.is_some_and(|(_, status)| status.stopped()) {
-        let gone = ProcessError::Gone { pid, what: "ended" };
-        return Ok(Started::Unwatched(pid, gone));
+    if let Some(ending) = stopped.and_then(|(_, status)| ending(status)) {
+        return Ok(Started::Ended(ending));
     }
     let options = ptrace::Options::PTRACE_O_TRACECLONE
         | ptrace::Options::PTRACE_O_TRACEEXEC
@@ -57,7 +67,9 @@ pub fn start(launcher: &mut Command, points: &[Point<'_>]) -> io::Result<Started
             ProcessError::System { pid, what, source },
         ));
     }
-    until_exec(pid)?;
+    if let Some(ending) = until_exec(pid)? {
+        return Ok(Started::Ended(ending));
+    }
     Ok(match Watch::open(pid, points) {
         Ok(watch) => Started::Watched(Box::new(watch)),
         Err(error) => {
@@ -117,14 +129,6 @@ pub fn wait(pid: Pid) -> io::Result<Ending> {
     }
 }
 
-/// Ends this program by a signal, as the one that it ran was ended. Returns if the signal does not end it.
-pub fn end_by(signal: i32) {
-    if let Ok(signal) = Signal::try_from(signal) {
-        // One that is ignored or held back leaves the exit status to tell.
-        let _ = signal::raise(signal);
-    }
-}
-
 /// Stops this program until whoever started it watches it, then becomes another one. Returns only if that fails.
 pub fn stop_and_become(program: &OsStr, arguments: &[OsString]) -> io::Error {
     let stopped = signal::raise(Signal::SIGSTOP);
@@ -135,19 +139,19 @@ pub fn stop_and_become(program: &OsStr, arguments: &[OsString]) -> io::Error {
     Command::new(program).args(arguments).exec()
 }
 
-/// Lets the launcher run until it has become the program to watch.
-fn until_exec(pid: Pid) -> io::Result<()> {
+/// Lets the launcher run until it has become the program to watch, or has ended before.
+fn until_exec(pid: Pid) -> io::Result<Option<Ending>> {
     loop {
         let Some((_, status)) = rustix::process::waitpid(Some(raw_pid(pid)?), wait_options())?
         else {
             continue;
         };
-        if ending(status).is_some() {
-            return Err(io::Error::other("it ended before it ran"));
+        if let Some(ending) = ending(status) {
+            return Ok(Some(ending));
         }
         let stop = status.as_raw() >> 8;
         if stop >> 8 == libc::PTRACE_EVENT_EXEC {
-            return Ok(());
+            return Ok(None);
         }
         let signal = if stop >> 8 == 0 { stop & 0xff } else { 0 };
         resume(libc::PTRACE_CONT, pid, signal)?;
@@ -162,6 +166,11 @@ pub(super) fn ending(status: WaitStatus) -> Option<Ending> {
 /// Threads are not children in the ordinary sense: `__WALL`.
 pub(super) fn wait_options() -> WaitOptions {
     WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned())
+}
+
+/// What process groups call the process that asks.
+fn this() -> unistd::Pid {
+    unistd::Pid::from_raw(0)
 }
 
 fn raw_pid(pid: Pid) -> io::Result<rustix::process::Pid> {
