@@ -123,12 +123,11 @@ fn of_gorphan(directory: &Path, system: (&str, &str), patterns: &[&str]) -> BTre
     let packages = loaded.packages.iter().map(|info| {
         assert_eq!(info.variant, Variant::Plain);
         let name = |file: &std::sync::Arc<str>| {
-            Path::new(&**file)
-                .file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
+            let path = Path::new(&**file);
+            path.file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
         };
         let missing = loaded.missing.iter().map(|missing| missing.import.clone());
         let known = info.imports.values().map(|id| path(*id));
