@@ -1,5 +1,6 @@
 //! What a rule reports: places as files and spans of the package at hand. [`Finding::resolve`] makes of it what reports show.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use gorphan_model as model;
@@ -243,7 +244,9 @@ impl Finding {
             retained_bytes: None,
             message: self.message.clone(),
             help: self.help.clone(),
-            evidence: vec![Evidence::Source { rule: self.rule }],
+            evidence: vec![Evidence::Source {
+                rule: Cow::Borrowed(self.rule),
+            }],
             pattern: None,
             package: None,
             test: None,

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::Command;
 
 use gorphan_lint::load::{Environment, Request, Settings, Variant, Wishes, load};
-use gorphan_lint::syntax::{Bodies, Names};
 use serde_json::Value;
 use support::Disk;
 
@@ -107,7 +106,6 @@ fn of_gorphan(directory: &Path, system: (&str, &str), patterns: &[&str]) -> BTre
         working: directory.to_path_buf(),
     };
     let settings = Settings::detect(&Disk, &environment, &Wishes::default());
-    let names = Names::new();
     let patterns: Vec<String> = patterns
         .iter()
         .map(|pattern| (*pattern).to_owned())
@@ -115,11 +113,10 @@ fn of_gorphan(directory: &Path, system: (&str, &str), patterns: &[&str]) -> BTre
     let request = Request {
         patterns: &patterns,
         tests: false,
-        dependencies: Bodies::Skip,
         threads: 2,
     };
-    let loaded = load(&Disk, &settings, &names, &request).expect("packages");
-    let path = |id| loaded.info(id).expect("a package").path.clone();
+    let loaded = load(&Disk, &settings, &request).expect("packages");
+    let path = |index: usize| loaded.packages[index].path.clone();
     let packages = loaded.packages.iter().map(|info| {
         assert_eq!(info.variant, Variant::Plain);
         let name = |file: &std::sync::Arc<str>| {

@@ -1,5 +1,6 @@
 //! What is worth telling: findings, with verdict, evidence and help.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::gc::Slope;
@@ -83,7 +84,7 @@ pub enum Evidence {
     /// A rule that reads the program's source says so.
     Source {
         /// The rule's name, as in its documentation.
-        rule: &'static str,
+        rule: Cow<'static, str>,
     },
     /// What reading the program's memory proved. A group has one entry for each result that its goroutines have.
     Proof {

@@ -1,6 +1,7 @@
 //! What only source tells of a finding: the places of its cause, an interleaving that shows it, a fix; and the account of
 //! what a run over source decided.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,13 +80,13 @@ pub struct Ledger {
     /// Scopes with a finding.
     pub scopes_leaking: u64,
     /// Scopes of which it is not known, by reason: a few words without names, so that equal reasons add up.
-    pub unknown: BTreeMap<&'static str, u64>,
+    pub unknown: BTreeMap<Cow<'static, str>, u64>,
 }
 
 impl Ledger {
     /// Counts a scope that was not decided.
     pub fn undecided(&mut self, reason: &'static str) {
-        let count = self.unknown.entry(reason).or_default();
+        let count = self.unknown.entry(Cow::Borrowed(reason)).or_default();
         *count = count.saturating_add(1);
     }
 
@@ -112,7 +113,7 @@ impl Ledger {
         self.scopes_proved = self.scopes_proved.saturating_add(*scopes_proved);
         self.scopes_leaking = self.scopes_leaking.saturating_add(*scopes_leaking);
         for (reason, more) in unknown {
-            let count = self.unknown.entry(reason).or_default();
+            let count = self.unknown.entry(reason.clone()).or_default();
             *count = count.saturating_add(*more);
         }
     }

@@ -7,12 +7,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::error::{Error, Missing};
 use super::listing::Listings;
 use super::modules::Build;
+use super::parsed::{Directory, Parsable};
 use super::pattern::{Expansion, Root};
 use super::settings::Settings;
 use super::unit::{self, How, Source, Unit};
 use super::{Loaded, MissingImport, PackageInfo, Request, Variant};
-use crate::syntax::{Bodies, Interner, Names};
-use crate::types::{Package, PackageId, Program};
 
 /// Packages that are read; the largest known programs have ten thousand.
 const MAX_PACKAGES: usize = 200_000;
@@ -21,7 +20,6 @@ const MAX_PACKAGES: usize = 200_000;
 pub(super) fn build(
     settings: &Settings,
     listings: &Listings<'_>,
-    names: &Names,
     request: &Request<'_>,
     expansion: Expansion<'_>,
 ) -> Result<Loaded, Error> {
@@ -40,9 +38,9 @@ pub(super) fn build(
     reader.start(roots);
     std::thread::scope(|scope| {
         for _ in 1..request.threads.max(1) {
-            scope.spawn(|| reader.work(&mut Interner::new(names)));
+            scope.spawn(|| reader.work());
         }
-        reader.work(&mut Interner::new(names));
+        reader.work();
     });
     let state = reader
         .state
@@ -110,13 +108,13 @@ impl Reader<'_> {
     }
 
     /// Reads directories until none is left and no thread can find further ones.
-    fn work(&self, interner: &mut Interner<'_>) {
+    fn work(&self) {
         let mut state = self.state();
         loop {
             if let Some(job) = state.queue.pop() {
                 state.running += 1;
                 drop(state);
-                let (read, found) = self.read(job, interner);
+                let (read, found) = self.read(job);
                 state = self.state();
                 state.running -= 1;
                 state.done.push(read);
@@ -142,23 +140,18 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&self, job: Job, interner: &mut Interner<'_>) -> (Read, Vec<Job>) {
+    fn read(&self, job: Job) -> (Read, Vec<Job>) {
         let Job { root, asked_for } = job;
         let how = How {
             target: &self.settings.target,
-            bodies: if asked_for {
-                Bodies::Parse
-            } else {
-                self.request.dependencies
-            },
             tests: asked_for && self.request.tests,
             named: root.named.as_ref(),
         };
-        let unit = unit::read(self.listings, &root.location, how, interner);
+        let unit = unit::read(self.listings, &root.location, how);
         let mut imports = BTreeMap::new();
         let mut found = Vec::new();
         let sources = unit.plain.iter().chain(&unit.tests).chain(&unit.external);
-        for import in sources.flat_map(|source| &source.imports) {
+        for import in sources.flat_map(|source| &source.header.imports) {
             if import == "C" || imports.contains_key(import) {
                 continue;
             }
@@ -229,23 +222,16 @@ fn link(settings: &Settings, done: Vec<Read>) -> Loaded {
         by_directory: &by_directory,
         cycles: &cycles,
         ids: HashMap::new(),
-        loaded: Loaded {
-            program: Program::new(),
-            packages: Vec::with_capacity(order.len()),
-            missing: Vec::new(),
-            unread: Vec::new(),
-        },
+        packages: Vec::with_capacity(order.len()),
         missing: BTreeMap::new(),
     };
     for node in order {
         linker.add(node);
     }
     let Linker {
-        mut loaded,
-        missing,
-        ..
+        packages, missing, ..
     } = linker;
-    loaded.missing = missing
+    let missing = missing
         .into_iter()
         .map(|((import, why), importers)| MissingImport {
             import,
@@ -253,12 +239,34 @@ fn link(settings: &Settings, done: Vec<Read>) -> Loaded {
             importers,
         })
         .collect();
-    loaded.unread = done
-        .into_iter()
-        .filter(|read| read.asked_for)
-        .flat_map(|read| read.unit.unread)
-        .collect();
-    loaded
+    let mut unread = Vec::new();
+    let mut directories = Vec::with_capacity(done.len());
+    for read in done {
+        let Unit {
+            plain,
+            tests,
+            external,
+            unread: failed,
+            ..
+        } = read.unit;
+        if read.asked_for {
+            unread.extend(failed);
+        }
+        directories.push(Directory {
+            sources: plain
+                .into_iter()
+                .chain(tests)
+                .chain(external)
+                .map(Parsable::new)
+                .collect(),
+        });
+    }
+    Loaded {
+        packages,
+        directories,
+        missing,
+        unread,
+    }
 }
 
 /// Whether a directory has a package of this kind.
@@ -316,7 +324,7 @@ impl Order<'_> {
         };
         let imports = sources(&read.unit, node.variant)
             .into_iter()
-            .flat_map(|source| &source.imports);
+            .flat_map(|source| &source.header.imports);
         let directories = imports.filter_map(|import| read.imports.get(import)?.as_ref().ok());
         directories
             .filter_map(|directory| target(self.done, self.by_directory, node, directory))
@@ -358,8 +366,8 @@ struct Linker<'l> {
     done: &'l [Read],
     by_directory: &'l HashMap<&'l Path, usize>,
     cycles: &'l HashSet<(Node, Node)>,
-    ids: HashMap<Node, PackageId>,
-    loaded: Loaded,
+    ids: HashMap<Node, usize>,
+    packages: Vec<PackageInfo>,
     missing: BTreeMap<(String, Missing), usize>,
 }
 
@@ -374,17 +382,21 @@ impl Linker<'_> {
             Variant::External => format!("{}_test", location.path),
             Variant::Plain | Variant::WithTests => location.path.clone(),
         };
-        let files = sources.iter().map(|source| source.file.clone()).collect();
-        let id = self.loaded.program.add(Package::new(&path, files));
-        self.ids.insert(node, id);
+        let index = self.packages.len();
+        self.ids.insert(node, index);
+        let (plain, tests) = (read.unit.plain.len(), read.unit.tests.len());
+        let range = match node.variant {
+            Variant::Plain => 0..plain,
+            Variant::WithTests => 0..plain + tests,
+            Variant::External => plain + tests..plain + tests + read.unit.external.len(),
+        };
         let mut imports = BTreeMap::new();
-        for import in sources.iter().flat_map(|source| &source.imports) {
+        for import in sources.iter().flat_map(|source| &source.header.imports) {
             if import == "C" || imports.contains_key(import) {
                 continue;
             }
             match self.imported(node, read, import) {
                 Ok(imported) => {
-                    self.loaded.program.link(id, import, imported);
                     imports.insert(import.clone(), imported);
                 }
                 Err(why) => {
@@ -394,11 +406,12 @@ impl Linker<'_> {
             }
         }
         let tested = has(read, Variant::WithTests);
-        self.loaded.packages.push(PackageInfo {
-            id,
+        self.packages.push(PackageInfo {
+            read: (node.read, range),
             path,
             directory: location.directory.clone(),
             files: sources.iter().map(|source| source.path.clone()).collect(),
+            digests: sources.iter().map(|source| source.digest).collect(),
             variant: node.variant,
             plain_files: match node.variant {
                 Variant::External => 0,
@@ -416,7 +429,7 @@ impl Linker<'_> {
         });
     }
 
-    fn imported(&self, node: Node, read: &Read, import: &str) -> Result<PackageId, Missing> {
+    fn imported(&self, node: Node, read: &Read, import: &str) -> Result<usize, Missing> {
         let directory = match read.imports.get(import) {
             Some(Ok(directory)) => directory,
             Some(Err(why)) => return Err(why.clone()),

@@ -1,8 +1,8 @@
 //! Which files make which packages: what `go list` would say, without Go.
 //!
 //! [`load`] takes patterns as the go command does, finds the packages and all that they import (modules, workspaces, `vendor`, the
-//! module cache, the Go tree), reads the files that the system takes, on all cores, and makes a [`Program`] of them. Nothing
-//! here touches a disk but through [`Files`].
+//! module cache, the Go tree) and reads the files that the system takes, on all cores. [`Loaded::parse`] makes a
+//! [`Program`](crate::types::Program) of those that are wanted. Nothing here touches a disk but through [`Files`].
 //!
 //! What is missing makes nothing fail: an import without a package is told of ([`Loaded::missing`]), and what comes from it is not
 //! known.
@@ -13,15 +13,18 @@ mod error;
 mod experiment;
 mod files;
 mod graph;
+mod header;
 mod listing;
 mod modfile;
 mod modules;
+mod parsed;
 mod pattern;
 mod settings;
 mod unit;
 mod version;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,8 +35,7 @@ pub use modfile::{ModFile, ModFileError, ModuleVersion, Replace};
 pub use modules::Module;
 pub use settings::{Environment, ModFlag, NEWEST_GO_MINOR, Settings, Wishes, Workspace};
 
-use crate::syntax::{Bodies, Names};
-use crate::types::{PackageId, Program};
+pub use parsed::Parsed;
 
 /// What to load.
 #[derive(Debug, Clone)]
@@ -42,8 +44,6 @@ pub struct Request<'r> {
     pub patterns: &'r [String],
     /// Whether to take the tests of these packages along.
     pub tests: bool,
-    /// What to read of packages that are only imported.
-    pub dependencies: Bodies,
     /// Threads to read on; at least one is used.
     pub threads: usize,
 }
@@ -59,25 +59,16 @@ pub struct MissingImport {
     pub importers: usize,
 }
 
-/// Packages with all that they import.
+/// Packages with all that they import, not parsed yet: [`Loaded::parse`] does that for those that are wanted.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The packages, parsed and linked.
-    pub program: Program,
-    /// What is known of each but its source; in the order of [`Program::packages`], which is also one in which a package comes after
-    /// all that it imports.
+    /// The packages; each comes after all that it imports.
     pub packages: Vec<PackageInfo>,
     /// Imports without a package, by import path.
     pub missing: Vec<MissingImport>,
     /// Files that could not be read.
     pub unread: Vec<Unread>,
-}
-
-impl Loaded {
-    /// What is known of a package but its source.
-    pub fn info(&self, id: PackageId) -> Option<&PackageInfo> {
-        self.packages.iter().find(|info| info.id == id)
-    }
+    directories: Vec<parsed::Directory>,
 }
 
 /// A file that could not be read.
@@ -103,14 +94,14 @@ pub enum Variant {
 /// What is known of a package but its source.
 #[derive(Debug, Clone)]
 pub struct PackageInfo {
-    /// Its number in the program.
-    pub id: PackageId,
     /// Its import path; that of external tests ends in `_test`.
     pub path: String,
     /// Where it is.
     pub directory: PathBuf,
-    /// Its files, whole paths, in the order of the program's.
+    /// Its files, whole paths.
     pub files: Vec<Arc<str>>,
+    /// SHA-256 of each file.
+    pub digests: Vec<[u8; 32]>,
     /// Which of its files are tests.
     pub variant: Variant,
     /// How many of its files are no tests: they come first.
@@ -125,8 +116,10 @@ pub struct PackageInfo {
     pub go_minor: u32,
     /// Files of the directory that are for other systems or tags.
     pub ignored: usize,
-    /// What it imports, by the path in the source; imports without a package are left out.
-    pub imports: BTreeMap<String, PackageId>,
+    /// What it imports, by the path in the source, as places in [`Loaded::packages`]; imports without a package are left out.
+    pub imports: BTreeMap<String, usize>,
+    /// The directory that it was read from, and its files there.
+    read: (usize, Range<usize>),
 }
 
 /// Loads packages.
@@ -136,7 +129,6 @@ pub struct PackageInfo {
 pub fn load(
     files: &dyn Files,
     settings: &Settings,
-    names: &Names,
     request: &Request<'_>,
 ) -> Result<Loaded, Error> {
     let listings = listing::Listings::new(files);
@@ -153,5 +145,5 @@ pub fn load(
     for pattern in request.patterns {
         expansion.add(pattern)?;
     }
-    graph::build(settings, &listings, names, request, expansion)
+    graph::build(settings, &listings, request, expansion)
 }

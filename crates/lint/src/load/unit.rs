@@ -1,27 +1,33 @@
 //! The files of one directory that the system takes.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::Unread;
 use super::constraint::Target;
 use super::files::EntryKind;
+use super::header::Header;
 use super::listing::{Listings, is_go};
 use super::modules::Location;
-use crate::syntax::ast::{DeclKind, SpecKind};
-use crate::syntax::{Bodies, File, Interner, MAX_FILE_BYTES, Name};
+use crate::syntax::MAX_FILE_BYTES;
 
 /// Files of a directory that are read; the largest known package has four thousand.
 const MAX_FILES: usize = 100_000;
 
-/// A file of a package.
-#[derive(Debug, Clone)]
+/// A file of a package, not parsed yet.
+#[derive(Debug)]
 pub(super) struct Source {
     pub(super) path: Arc<str>,
-    pub(super) file: Arc<File>,
-    /// The paths that it imports.
-    pub(super) imports: Vec<String>,
+    /// Until it is parsed.
+    pub(super) text: Vec<u8>,
+    /// SHA-256 of the text.
+    pub(super) digest: [u8; 32],
+    /// The package's name and the paths that it imports.
+    pub(super) header: Header,
 }
 
 /// What a directory holds.
@@ -43,19 +49,13 @@ pub(super) struct Unit {
 #[derive(Clone, Copy)]
 pub(super) struct How<'h> {
     pub(super) target: &'h Target,
-    pub(super) bodies: Bodies,
     pub(super) tests: bool,
     /// The files that were named; constraints do not hold for them.
     pub(super) named: Option<&'h BTreeSet<String>>,
 }
 
 /// Reads a directory.
-pub(super) fn read(
-    listings: &Listings<'_>,
-    location: &Location,
-    how: How<'_>,
-    interner: &mut Interner<'_>,
-) -> Unit {
+pub(super) fn read(listings: &Listings<'_>, location: &Location, how: How<'_>) -> Unit {
     let mut unit = Unit::default();
     let entries = listings.of(&location.directory);
     let all = entries.iter().flat_map(|entries| entries.iter());
@@ -73,27 +73,14 @@ pub(super) fn read(
             unit.ignored += 1;
             continue;
         }
-        unit.file(
-            listings,
-            location.directory.join(&entry.name),
-            is_test,
-            how,
-            interner,
-        );
+        unit.file(listings, location.directory.join(&entry.name), is_test, how);
     }
-    unit.one_package(interner);
+    unit.one_package();
     unit
 }
 
 impl Unit {
-    fn file(
-        &mut self,
-        listings: &Listings<'_>,
-        path: PathBuf,
-        is_test: bool,
-        how: How<'_>,
-        interner: &mut Interner<'_>,
-    ) {
+    fn file(&mut self, listings: &Listings<'_>, path: PathBuf, is_test: bool, how: How<'_>) {
         let source = match listings.files.read(&path, MAX_FILE_BYTES) {
             Ok(source) => source,
             Err(error) => {
@@ -106,76 +93,52 @@ impl Unit {
             self.ignored += 1;
             return;
         }
-        let file = crate::syntax::parse(source, interner, how.bodies);
-        let imports = imports(&file);
-        let package = interner.names().text(file.package.name);
-        if imports.iter().any(|path| path == "C") && !how.target.cgo || package == "documentation" {
+        let header = Header::scan(&source);
+        let is_of_c = header.imports.iter().any(|path| path == "C");
+        if is_of_c && !how.target.cgo || header.package == "documentation" {
             self.ignored += 1;
             return;
         }
-        let list = match (is_test, package.ends_with("_test")) {
+        let list = match (is_test, header.package.ends_with("_test")) {
             (false, _) => &mut self.plain,
             (true, false) => &mut self.tests,
             (true, true) => &mut self.external,
         };
         list.push(Source {
             path: Arc::from(path.to_string_lossy()),
-            file: Arc::new(file),
-            imports,
+            digest: Sha256::digest(&source).into(),
+            text: source,
+            header,
         });
     }
 
     /// Leaves the files of the package that most are of; Go refuses a directory with two.
-    fn one_package(&mut self, interner: &Interner<'_>) {
+    fn one_package(&mut self) {
         for list in [&mut self.plain, &mut self.tests, &mut self.external] {
-            let count = |name: Name| {
-                list.iter()
-                    .filter(|source| source.file.package.name == name)
-                    .count()
-            };
-            let names: BTreeSet<Name> =
-                list.iter().map(|source| source.file.package.name).collect();
-            if names.len() < 2 {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for source in list.iter() {
+                *counts.entry(&source.header.package).or_default() += 1;
+            }
+            if counts.len() < 2 {
                 continue;
             }
-            let text = |name: Name| interner.names().text(name);
-            let most = names
+            let most = counts
                 .iter()
-                .copied()
-                .max_by_key(|name| (count(*name), std::cmp::Reverse(text(*name))));
-            let (kept, others) = std::mem::take(list)
-                .into_iter()
-                .partition(|source| Some(source.file.package.name) == most);
+                .max_by_key(|(name, count)| (**count, Reverse(**name)));
+            let most = most.map_or_else(String::new, |(name, _)| (*name).to_owned());
+            // A file without a package clause may be of any: it is told of when it is parsed.
+            let is_of =
+                |source: &Source| source.header.package == most || source.header.package.is_empty();
+            let (kept, others): (Vec<Source>, Vec<Source>) =
+                std::mem::take(list).into_iter().partition(is_of);
             *list = kept;
-            for source in others {
-                let source: Source = source;
-                self.unread.push(Unread {
-                    path: PathBuf::from(&*source.path),
-                    why: format!(
-                        "it is of package {}, and most files of the directory are of {}",
-                        text(source.file.package.name),
-                        most.map_or("", text)
-                    ),
-                });
-            }
+            self.unread.extend(others.into_iter().map(|source| Unread {
+                path: PathBuf::from(&*source.path),
+                why: format!(
+                    "it is of package {}, and most files of the directory are of {most}",
+                    source.header.package
+                ),
+            }));
         }
     }
-}
-
-/// The paths that a file imports.
-fn imports(file: &File) -> Vec<String> {
-    let mut paths = Vec::new();
-    for decl in &file.decls {
-        let DeclKind::Import(specs) = file.ast[*decl].kind else {
-            continue;
-        };
-        for spec in &file.ast[specs] {
-            if let SpecKind::Import { path, .. } = file.ast[*spec].kind
-                && let Some(path) = file.plain_string(file.ast[path].span)
-            {
-                paths.push(path.to_owned());
-            }
-        }
-    }
-    paths
 }

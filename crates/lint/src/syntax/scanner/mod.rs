@@ -40,6 +40,16 @@ impl<'s> Scanner<'s> {
         scanner
     }
 
+    /// A scanner at the start of a source of which only the start is wanted: nothing is said of what follows.
+    pub(crate) fn header(source: &'s [u8]) -> Self {
+        let mark = if source.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
+        Self::at(source, mark)
+    }
+
     /// A scanner in the midst of a source that was looked through before: at the start of a token.
     pub(super) fn at(source: &'s [u8], position: usize) -> Self {
         Self {
