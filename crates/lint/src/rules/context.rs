@@ -1,0 +1,324 @@
+//! What rules ask.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use gorphan_model::{Operation, Verdict};
+
+use super::{Index, Live, Role, Rule};
+use crate::finding::{FileId, Finding, Location};
+use crate::ir::{
+    Amount, At, FuncId, FuncKind, ObjectId, ObjectKind, Op, Package, Place, PlaceId, RecvKind,
+    Site, TermKind, Value, VarId, VarKind,
+};
+use crate::summary::{Analysis, Effect, Step};
+use crate::syntax::{File, Name, Names};
+
+/// A package, for rules.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What it does.
+    pub analysis: &'a Analysis,
+    /// The names of its source.
+    pub names: &'a Names,
+    /// Its files, in the order of the sites.
+    pub files: &'a [Arc<File>],
+    index: OnceCell<Index>,
+    live: OnceCell<Live>,
+}
+
+/// An operation on a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChanUse {
+    /// Which.
+    pub at: At,
+    /// On what, as its function calls it.
+    pub place: PlaceId,
+    /// Whether it waits for nothing else: no select, or one without other arms.
+    pub is_naked: bool,
+    /// Whether it waits at all: not in a select with a default.
+    pub waits: bool,
+    /// Whether it is a range.
+    pub is_range: bool,
+}
+
+/// The operations on a channel.
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    /// Sends.
+    pub sends: Vec<ChanUse>,
+    /// Receives.
+    pub receives: Vec<ChanUse>,
+    /// Closes.
+    pub closes: Vec<At>,
+}
+
+impl<'a> Context<'a> {
+    /// Of a package.
+    pub fn new(analysis: &'a Analysis, names: &'a Names, files: &'a [Arc<File>]) -> Self {
+        Self {
+            analysis,
+            names,
+            files,
+            index: OnceCell::new(),
+            live: OnceCell::new(),
+        }
+    }
+
+    /// The package.
+    pub fn ir(&self) -> &'a Package {
+        &self.analysis.ir
+    }
+
+    /// Where instructions stand.
+    pub fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(self.ir()))
+    }
+
+    /// What may run.
+    pub fn live(&self) -> &Live {
+        self.live.get_or_init(|| Live::new(self.analysis))
+    }
+
+    /// Where an instruction stands.
+    pub fn location(&self, at: At) -> Location {
+        location(self.ir().site(at))
+    }
+
+    /// The line of a place, for messages.
+    pub fn line(&self, location: Location) -> u32 {
+        let file = self.files.get(location.file.0 as usize);
+        file.map_or(0, |file| file.position(location.span.start).line)
+    }
+
+    /// The name of a function as in stacks.
+    pub fn function(&self, func: FuncId) -> Arc<str> {
+        let ir = self.ir();
+        format!("{}.{}", ir.path, ir[func].name).into()
+    }
+
+    /// A place as source has it, or what it is: `done`, `s.mu`, `the channel`.
+    pub fn text(&self, place: PlaceId, otherwise: &str) -> String {
+        let ir = self.ir();
+        let base = &ir[ir.base(place)];
+        if base.kind == VarKind::Temp || base.name == Name::MISSING {
+            // A field is a name even without what it is a field of.
+            return match ir[place] {
+                Place::Field(_, field) => self.names.text(ir[field].name).to_owned(),
+                _ => otherwise.to_owned(),
+            };
+        }
+        ir.place_text(self.names, place)
+    }
+
+    /// A finding at an instruction.
+    pub fn finding(
+        &self,
+        rule: &Rule,
+        operation: Operation,
+        at: At,
+        verdict: Verdict,
+        message: impl Into<String>,
+    ) -> Finding {
+        let function = self.function(at.func);
+        let at = self.location(at);
+        let mut finding = Finding::new(rule.name, rule.code, operation, function, at, message);
+        finding.verdict = verdict;
+        finding
+    }
+
+    /// The channels all of whose operations are in the package, with what is done to them.
+    pub fn own_channels(&self) -> impl Iterator<Item = (ObjectId, Uses)> + '_ {
+        let ir = self.ir();
+        let objects = ir.objects().filter(move |(id, object)| {
+            matches!(object.kind, ObjectKind::Chan { .. }) && ir.aliases.escape(*id).is_none()
+        });
+        objects.map(|(id, _)| (id, self.uses(id)))
+    }
+
+    /// What is done to a channel.
+    pub fn uses(&self, channel: ObjectId) -> Uses {
+        let mut uses = Uses::default();
+        for at in self.analysis.operations(channel) {
+            let naked = |place| {
+                let role = self.index().role(*at);
+                ChanUse {
+                    at: *at,
+                    place,
+                    is_naked: !matches!(role, Role::Arm { choice: true, .. }),
+                    waits: !matches!(role, Role::Arm { default: true, .. }),
+                    is_range: false,
+                }
+            };
+            match &self.ir().instr(*at).op {
+                Op::Send { channel } => uses.sends.push(naked(*channel)),
+                Op::Recv { channel, kind, .. } => uses.receives.push(ChanUse {
+                    is_range: *kind == RecvKind::Range,
+                    ..naked(*channel)
+                }),
+                Op::Close { .. } => uses.closes.push(*at),
+                _ => {}
+            }
+        }
+        uses
+    }
+
+    /// Whether a place is one object and nothing else.
+    pub fn is_only(&self, place: PlaceId, object: ObjectId) -> bool {
+        let ir = self.ir();
+        ir.aliases.objects(&ir.places, place) == [object]
+    }
+
+    /// The objects that a place may be.
+    pub fn objects(&self, place: PlaceId) -> &'a [ObjectId] {
+        let ir = self.ir();
+        ir.aliases.objects(&ir.places, place)
+    }
+
+    /// Whether an object may lie in a variable of the package.
+    pub fn is_global(&self, object: ObjectId) -> bool {
+        let ir = self.ir();
+        let operations = self.analysis.operations(object).iter();
+        let mut places = operations.filter_map(|at| place_of(&ir.instr(*at).op));
+        places.any(|place| matches!(ir[ir.base(place)].kind, VarKind::Package { .. }))
+            || ir.vars.iter().enumerate().any(|(place, var)| {
+                matches!(var.kind, VarKind::Package { .. })
+                    && ir
+                        .aliases
+                        .at_node(crate::ir::Node::Var(VarId::at(place)))
+                        .contains(&object)
+            })
+    }
+
+    /// The room of a channel, seen through a parameter that every caller gives the same constant.
+    pub fn capacity(&self, channel: ObjectId) -> Amount {
+        match self.ir()[channel].kind {
+            ObjectKind::Chan { capacity } => self.amount(capacity),
+            _ => Amount::Unknown,
+        }
+    }
+
+    /// A number, likewise.
+    pub fn amount(&self, amount: Amount) -> Amount {
+        let ir = self.ir();
+        let Amount::Term(term) = amount else {
+            return amount;
+        };
+        let TermKind::Var(var) = ir[term].kind else {
+            return amount;
+        };
+        self.argument(var).map_or(amount, Amount::Const)
+    }
+
+    /// The constant that all callers give for a parameter, if no others can call its function.
+    fn argument(&self, var: VarId) -> Option<i64> {
+        let ir = self.ir();
+        let (VarKind::Param(number), Some(func)) = (ir[var].kind, ir[var].func) else {
+            return None;
+        };
+        if ir[var].assignments > 1 || self.is_called_from_outside(func) {
+            return None;
+        }
+        let mut all = None;
+        for caller in self.analysis.callers(func) {
+            let mut op = &ir.instr(*caller).op;
+            if let Op::Spawn { run, .. } | Op::Defer { run } = op {
+                op = &ir[caller.func][*run].op;
+            }
+            let Op::Call(call) = op else {
+                return None;
+            };
+            let Some(Value::Const(crate::ir::Const::Int(value))) =
+                ir[*call].args.get(number as usize)
+            else {
+                return None;
+            };
+            if all.is_some_and(|known| known != *value) {
+                return None;
+            }
+            all = Some(*value);
+        }
+        all
+    }
+
+    /// Whether somebody may call a function whom the package does not show.
+    pub fn is_called_from_outside(&self, func: FuncId) -> bool {
+        let ir = self.ir();
+        let exported = matches!(ir[func].kind, FuncKind::Declared { exported: true, .. });
+        exported
+            || ir.objects().any(|(id, object)| {
+                object.kind == ObjectKind::Func(func) && ir.aliases.escape(id).is_some()
+            })
+    }
+
+    /// Whether a function is `main` or `init`, which nobody waits for.
+    pub fn is_main(&self, func: FuncId) -> bool {
+        match &self.ir()[func].kind {
+            FuncKind::Declared { key, .. } => {
+                key.receiver.is_none() && (key.name == "main" || key.name == "init")
+            }
+            _ => false,
+        }
+    }
+
+    /// What a step does, callees included.
+    pub fn effects(&self, func: FuncId, step: Step) -> Vec<Effect> {
+        match step {
+            Step::Run(instr) | Step::Deferred(instr) | Step::Arm(instr) => {
+                self.analysis.effects(At { func, instr })
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The least number of guesses with which a call of its function comes to an instruction.
+    pub fn guesses_to(&self, at: At) -> u32 {
+        let entry = self.ir()[at.func].entry();
+        let answer = self
+            .analysis
+            .search(at.func, entry, (), |(), step| match step {
+                Step::Run(instr) | Step::Arm(instr) | Step::Deferred(instr)
+                    if instr == at.instr =>
+                {
+                    crate::summary::Visit::Found
+                }
+                _ => crate::summary::Visit::On,
+            });
+        // An arm is one of several: that it is tried is no guess, and that is all that is asked here.
+        answer
+            .trace()
+            .map_or(1, |trace| match self.index().role(at) {
+                Role::Arm { choice: true, .. } => trace.guesses.saturating_sub(1),
+                _ => trace.guesses,
+            })
+    }
+}
+
+/// The place in the source of a site.
+pub fn location(site: Site) -> Location {
+    Location {
+        file: FileId(site.file),
+        span: site.span,
+    }
+}
+
+/// What an operation works on.
+pub fn place_of(op: &Op) -> Option<PlaceId> {
+    match op {
+        Op::Send { channel } | Op::Recv { channel, .. } | Op::Close { channel } => Some(*channel),
+        Op::Lock { lock, .. } | Op::Unlock { lock, .. } => Some(*lock),
+        Op::WgAdd { group, .. } | Op::WgWait { group } => Some(*group),
+        Op::CondWait { cond } | Op::CondWake { cond, .. } => Some(*cond),
+        Op::OnceBegin { once } | Op::OnceEnd { once } => Some(*once),
+        Op::Cancel { cancel } => Some(*cancel),
+        Op::Stop { timer, .. } => Some(*timer),
+        Op::Release { resource } => Some(*resource),
+        Op::Assign { to, .. } => Some(*to),
+        Op::Make(_)
+        | Op::Sleep
+        | Op::Call(_)
+        | Op::Spawn { .. }
+        | Op::Defer { .. }
+        | Op::Unknown(_) => None,
+    }
+}

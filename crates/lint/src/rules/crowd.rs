@@ -1,0 +1,452 @@
+//! A channel that one function makes and receives from, and the goroutines it starts to send on it.
+
+use super::{ChanUse, Context, Role};
+use crate::ir::{
+    Amount, At, BlockId, End, FuncId, InstrId, LoopId, LoopKind, ObjectId, Op, Place, PlaceId,
+    Point, Test, Value,
+};
+use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
+
+/// Sends and receives on one way are counted up to this; more are as good as that many.
+const MANY: u8 = 8;
+
+/// A channel with its maker.
+#[derive(Debug, Clone)]
+pub(super) struct Crowd {
+    /// The channel.
+    pub(super) object: ObjectId,
+    /// Who makes it and receives from it.
+    pub(super) func: FuncId,
+    /// What the maker calls it.
+    pub(super) place: PlaceId,
+    /// Its room.
+    pub(super) room: Amount,
+    /// The `make`.
+    pub(super) make: InstrId,
+    /// The goroutines that send.
+    pub(super) senders: Vec<Sender>,
+    /// The receives.
+    pub(super) receives: Vec<ChanUse>,
+}
+
+/// A `go` whose goroutine sends.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    /// The `go`.
+    pub(super) spawn: InstrId,
+    /// The sends that wait for nothing else.
+    pub(super) sends: Vec<Effect>,
+    /// Whether the `go` stands in a loop that the `make` does not.
+    pub(super) in_loop: Option<LoopId>,
+    /// How many of its sends one goroutine comes to, at most.
+    pub(super) most: u8,
+    /// And at least.
+    pub(super) least: u8,
+}
+
+/// What one way has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Count {
+    sent: u8,
+    got: u8,
+    /// All is received, or nothing is known.
+    drained: bool,
+    /// The block that was left last.
+    before: Option<BlockId>,
+}
+
+/// How senders are left behind.
+#[derive(Debug, Clone)]
+pub(super) struct Left {
+    /// The way.
+    pub(super) trace: Trace,
+    /// How many values were received on it.
+    pub(super) got: u8,
+    /// The last `go` on it.
+    pub(super) spawn: InstrId,
+    /// How it ends: with a return, with another `make`, with a wait for the senders.
+    pub(super) end: LeftBy,
+}
+
+/// How.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftBy {
+    /// The maker returns.
+    Return(BlockId),
+    /// The next round of a loop makes the next channel.
+    Round(InstrId),
+    /// The maker waits for the senders to be done before it receives.
+    Wait(InstrId),
+}
+
+/// The channel's maker and its goroutines, if nobody else sends or receives.
+pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
+    let ir = context.ir();
+    let func = ir[object].func?;
+    let uses = context.uses(object);
+    if uses.sends.is_empty() || uses.receives.is_empty() || context.is_global(object) {
+        return None;
+    }
+    let (make, place) = made_at(context, func, object)?;
+    let runs = context.live().runs(func);
+    let is_own = |at: At| runs.contains(&at.func) && !context.live().is_spawned(at.func);
+    if !uses.receives.iter().all(|receive| is_own(receive.at))
+        || uses.sends.iter().any(|send| is_own(send.at) && send.waits)
+    {
+        return None;
+    }
+    let mut senders = Vec::new();
+    let mut known = Vec::new();
+    for (instr, _, role) in context.index().instrs(func) {
+        if role != Role::Plain || !matches!(ir[func][instr].op, Op::Spawn { .. }) {
+            continue;
+        }
+        let effects = context.analysis.effects(At { func, instr });
+        let sends = effects
+            .into_iter()
+            .filter(|effect| effect.kind == EffectKind::Send && effect.place == place);
+        let sends: Vec<Effect> = sends.collect();
+        known.extend(sends.iter().map(|effect| effect.at));
+        let sends: Vec<Effect> = sends
+            .into_iter()
+            .filter(|effect| !effect.in_select && !effect.passing)
+            .collect();
+        if !sends.is_empty() {
+            senders.push(sender(context, func, make, instr, sends));
+        }
+    }
+    // A sender that is not started here may take the place of another one's receiver.
+    let unseen = uses
+        .sends
+        .iter()
+        .any(|send| send.waits && !known.contains(&send.at));
+    (!senders.is_empty() && !unseen).then(|| Crowd {
+        object,
+        func,
+        place,
+        room: context.capacity(object),
+        make,
+        senders,
+        receives: uses.receives,
+    })
+}
+
+/// The `make` in a function and the variable that gets the channel.
+pub(super) fn made_at(
+    context: &Context<'_>,
+    func: FuncId,
+    object: ObjectId,
+) -> Option<(InstrId, PlaceId)> {
+    let ir = context.ir();
+    let make = ir[func]
+        .instrs()
+        .find(|(_, instr)| instr.op == Op::Make(object))?
+        .0;
+    let mut places = ir[func].instrs().filter_map(|(_, instr)| match instr.op {
+        Op::Assign {
+            to,
+            value: Value::Object(other),
+        } if other == object => Some(to),
+        _ => None,
+    });
+    let place = places.next()?;
+    let is_variable = matches!(ir[place], Place::Var(_)) && context.is_only(place, object);
+    (is_variable && places.next().is_none()).then_some((make, place))
+}
+
+fn sender(
+    context: &Context<'_>,
+    func: FuncId,
+    make: InstrId,
+    spawn: InstrId,
+    sends: Vec<Effect>,
+) -> Sender {
+    let loops = |instr| {
+        let block = context.index().get(At { func, instr });
+        block.and_then(|(block, _)| context.ir()[func][block].in_loop)
+    };
+    let in_loop = loops(spawn).filter(|inner| Some(*inner) != loops(make));
+    let most = match sends.iter().any(|send| send.many) {
+        true => MANY,
+        false => most_sends(context, &sends),
+    };
+    let least = u8::from(sends.iter().any(|send| send.always));
+    Sender {
+        spawn,
+        sends,
+        in_loop,
+        most,
+        least,
+    }
+}
+
+/// How many of some sends one way can come to; exact where all stand in one function.
+fn most_sends(context: &Context<'_>, sends: &[Effect]) -> u8 {
+    let Some(first) = sends.first() else {
+        return 0;
+    };
+    let func = first.at.func;
+    if sends.len() == 1 {
+        return 1;
+    }
+    if sends.iter().any(|send| send.at.func != func) {
+        // Perhaps one excludes the other.
+        return 1;
+    }
+    let entry = context.ir()[func].entry();
+    let reaches = |count: u8| {
+        let answer = context.analysis.search(func, entry, 0_u8, |sent, step| {
+            if let Some(instr) = Context::step_instr(step)
+                && sends.iter().any(|send| send.at == At { func, instr })
+            {
+                *sent += 1;
+            }
+            if *sent >= count {
+                Visit::Found
+            } else {
+                Visit::On
+            }
+        });
+        answer.trace().is_some()
+    };
+    let sends = u8::try_from(sends.len()).unwrap_or(MANY).min(MANY);
+    (1..=sends).rev().find(|count| reaches(*count)).unwrap_or(1)
+}
+
+impl Crowd {
+    /// The room, if it is a number.
+    fn places(&self) -> Option<u8> {
+        match self.room {
+            Amount::Const(room) => Some(u8::try_from(room).unwrap_or(MANY).min(MANY)),
+            Amount::Term(_) | Amount::Unknown => None,
+        }
+    }
+
+    /// Whether there is room for all that is ever sent.
+    pub(super) fn has_room(&self, context: &Context<'_>) -> bool {
+        let ir = context.ir();
+        let all_fit = |sender: &Sender| match (sender.in_loop, self.room) {
+            (Some(id), room) => {
+                let rounds = context.amount(ir[self.func][id].rounds);
+                sender.most <= 1
+                    && room != Amount::Unknown
+                    && (rounds == room
+                        || matches!((rounds, room), (Amount::Const(a), Amount::Const(b)) if a <= b))
+            }
+            (None, Amount::Const(_)) => false,
+            (None, _) => true,
+        };
+        if self.senders.iter().any(|sender| sender.in_loop.is_some()) {
+            return self.senders.iter().all(all_fit);
+        }
+        let all: u64 = self
+            .senders
+            .iter()
+            .map(|sender| u64::from(sender.most))
+            .sum();
+        let many = self.senders.iter().any(|sender| sender.most >= MANY);
+        match self.room {
+            Amount::Const(room) => !many && all <= u64::try_from(room).unwrap_or(0),
+            Amount::Term(_) | Amount::Unknown => true,
+        }
+    }
+
+    /// Whether some receive stands in a loop that the `make` does not stand in.
+    pub(super) fn receives_in_loop(&self, context: &Context<'_>) -> bool {
+        let ir = context.ir();
+        let make = context.index().get(At {
+            func: self.func,
+            instr: self.make,
+        });
+        let outer = make.and_then(|(block, _)| ir[self.func][block].in_loop);
+        self.receives.iter().any(|receive| {
+            let block = context.index().get(receive.at);
+            let inner = block.and_then(|(block, _)| ir[receive.at.func][block].in_loop);
+            receive.is_range
+                || (inner.is_some() && (receive.at.func != self.func || inner != outer))
+        })
+    }
+
+    /// A way on which senders are left with nobody to receive.
+    pub(super) fn left(&self, context: &Context<'_>) -> Option<Left> {
+        let room = self.places()?;
+        let ir = context.ir();
+        let mut hit = None;
+        let entry = ir[self.func].entry();
+        let mut spawn = None;
+        let answer = context
+            .analysis
+            .search(self.func, entry, Count::default(), |count, step| {
+                let stuck = !count.drained && count.sent > count.got.saturating_add(room);
+                match step {
+                    Step::Run(instr) if instr == self.make => {
+                        if stuck {
+                            hit = Some((count.got, LeftBy::Round(instr)));
+                            return Visit::Found;
+                        }
+                        *count = Count::default();
+                        return Visit::On;
+                    }
+                    Step::Exit(block, Exit::Return) => {
+                        if stuck {
+                            hit = Some((count.got, LeftBy::Return(block)));
+                            return Visit::Found;
+                        }
+                        return Visit::On;
+                    }
+                    Step::Enter(block) => {
+                        self.enter(context, count, block);
+                        return Visit::On;
+                    }
+                    _ => {}
+                }
+                if let Step::Run(instr) = step
+                    && let Some(sender) = self.senders.iter().find(|sender| sender.spawn == instr)
+                {
+                    let more = if sender.in_loop.is_some() {
+                        MANY
+                    } else {
+                        sender.most
+                    };
+                    count.sent = count.sent.saturating_add(more).min(MANY + MANY);
+                    spawn = Some(instr);
+                }
+                if stuck
+                    && let Step::Run(instr) = step
+                    && self.waits_for_senders(context, instr)
+                {
+                    hit = Some((count.got, LeftBy::Wait(instr)));
+                    return Visit::Found;
+                }
+                self.receive(context, count, step)
+            });
+        let trace = answer.trace()?;
+        let (got, end) = hit?;
+        let spawn = spawn.or_else(|| self.senders.first().map(|sender| sender.spawn))?;
+        Some(Left {
+            trace,
+            got,
+            spawn,
+            end,
+        })
+    }
+
+    fn receive(&self, context: &Context<'_>, count: &mut Count, step: Step) -> Visit {
+        for effect in context.effects(self.func, step) {
+            if effect.place != self.place || effect.spawned {
+                continue;
+            }
+            match effect.kind {
+                EffectKind::Recv(_) if effect.at.func == self.func => {
+                    count.got = count.got.saturating_add(1).min(MANY);
+                }
+                EffectKind::Recv(_) if effect.many || !effect.always => count.drained = true,
+                EffectKind::Recv(_) => count.got = count.got.saturating_add(1).min(MANY),
+                EffectKind::Escape => return Visit::Cut,
+                _ => {}
+            }
+        }
+        Visit::On
+    }
+
+    /// Notes what entering a block tells: a loop that receives is over as it should be, the channel was found closed.
+    fn enter(&self, context: &Context<'_>, count: &mut Count, block: BlockId) {
+        let ir = context.ir();
+        let func = &ir[self.func];
+        if let Some(before) = count.before {
+            let receives = |id: LoopId| {
+                self.receives.iter().any(|receive| {
+                    let at = context.index().get(receive.at);
+                    at.is_some_and(|(block, _)| {
+                        receive.at.func == self.func && is_within(func, block, id)
+                    })
+                })
+            };
+            let ends = func.loops.iter().enumerate().any(|(place, one)| {
+                one.head == before
+                    && one.after == block
+                    && matches!(
+                        one.kind,
+                        LoopKind::Counted | LoopKind::Chan(_) | LoopKind::While(_) | LoopKind::Func
+                    )
+                    && receives(LoopId::at(place))
+            });
+            let closed = matches!(&func[before].exit, End::Branch(edges) if edges.iter().any(|edge| {
+                edge.to == block && edge.facts.iter().any(|fact| {
+                    let is_ok = func.instrs().any(|(_, instr)| {
+                        matches!(instr.op, Op::Recv { channel, ok: Some(ok), .. }
+                            if channel == self.place && ir.term_of(ok) == Some(fact.term))
+                    });
+                    (fact.test == Test::Closed && fact.holds) || (is_ok && fact.test == Test::True && !fact.holds)
+                })
+            }));
+            if ends || closed {
+                count.drained = true;
+            }
+        }
+        count.before = Some(block);
+    }
+
+    /// Whether an instruction waits for a group whose members are the senders, each done only when it has sent.
+    fn waits_for_senders(&self, context: &Context<'_>, instr: InstrId) -> bool {
+        let ir = context.ir();
+        let Op::WgWait { group } = ir[self.func][instr].op else {
+            return false;
+        };
+        self.senders.iter().any(|sender| {
+            let effects = context.analysis.effects(At {
+                func: self.func,
+                instr: sender.spawn,
+            });
+            let done = effects.iter().find(|effect| {
+                effect.place == group && matches!(effect.kind, EffectKind::WgAdd(Amount::Const(-1)))
+            });
+            let Some(done) = done else {
+                return false;
+            };
+            sender.least > 0
+                && sender.sends.iter().any(|send| {
+                    // Deferred, it comes last; else it must not come before the send.
+                    let is_late = context.index().role(done.at) == Role::Deferred;
+                    is_late
+                        || (done.at.func == send.at.func && !comes_first(context, done.at, send.at))
+                })
+        })
+    }
+}
+
+/// Whether one instruction can come before another one of its function.
+fn comes_first(context: &Context<'_>, one: At, other: At) -> bool {
+    let func = &context.ir()[one.func];
+    let Some((block, _)) = context.index().get(one) else {
+        return true;
+    };
+    let from = Point {
+        block,
+        instr: one.instr,
+    };
+    let from = if func[block].instrs().any(|instr| instr == one.instr) {
+        from
+    } else {
+        func.entry()
+    };
+    let answer = context.analysis.search(one.func, from, (), |(), step| {
+        match Context::step_instr(step) == Some(other.instr) {
+            true => Visit::Found,
+            false => Visit::On,
+        }
+    });
+    answer.trace().is_some()
+}
+
+/// Whether a block lies in a loop or in one inside it.
+pub(super) fn is_within(func: &crate::ir::Func, block: BlockId, outer: LoopId) -> bool {
+    let mut inner = func[block].in_loop;
+    while let Some(id) = inner {
+        if id == outer {
+            return true;
+        }
+        inner = func[id].parent;
+    }
+    false
+}

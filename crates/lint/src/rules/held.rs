@@ -1,0 +1,149 @@
+//! Locks along a way through a function.
+
+use super::Context;
+use crate::ir::{At, Field, FuncId, InstrId, Mode, Op, Place, PlaceId};
+use crate::summary::{Effect, EffectKind, Step, Visit};
+
+/// Calls that are looked into for the order of unlocking and locking; deeper ones count as undecided.
+const MAX_DEPTH: u32 = 6;
+
+/// What a step does to one lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// It locks, at that operation, in that mode, in every case or perhaps.
+    Lock(At, Mode, bool),
+    /// It unlocks.
+    Unlock(Mode),
+    /// It locks and unlocks, and locking comes first.
+    Both(At, Mode, bool),
+    /// The place means another lock from here on, or nothing is known any more.
+    Lost,
+}
+
+impl Context<'_> {
+    /// Whether a path means one thing: no part of it is some element.
+    pub(super) fn is_exact(&self, place: PlaceId) -> bool {
+        let ir = self.ir();
+        let mut steps = ir.places.steps(place);
+        !steps.any(|step| matches!(step, Place::Element(_)))
+    }
+
+    /// Whether no part of a path but its end is ever assigned anew.
+    pub(super) fn is_settled(&self, place: PlaceId) -> bool {
+        let ir = self.ir();
+        let is_fixed = |field: &Field| !field.is_reassigned;
+        ir.places.steps(place).all(|step| match step {
+            Place::Var(var) => ir[var].assignments <= 1 && !ir[var].is_volatile,
+            Place::Field(_, field) => is_fixed(&ir[field]),
+            Place::Element(_) => false,
+        })
+    }
+
+    /// The locks that a function locks itself, each once, in order.
+    pub(super) fn locks_of(&self, func: FuncId) -> Vec<PlaceId> {
+        let instrs = self.ir()[func].instrs();
+        let mut all: Vec<PlaceId> = instrs
+            .filter_map(|(_, instr)| match instr.op {
+                Op::Lock {
+                    lock,
+                    is_try: false,
+                    ..
+                } => Some(lock),
+                _ => None,
+            })
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// What a step does to a lock.
+    pub(super) fn touch(&self, func: FuncId, step: Step, lock: PlaceId) -> Option<Touch> {
+        let (Step::Run(instr) | Step::Deferred(instr) | Step::Arm(instr)) = step else {
+            return None;
+        };
+        let ir = self.ir();
+        let at = At { func, instr };
+        if let Op::Assign { to, .. } = ir.instr(at).op {
+            let is_part = ir.places.steps(lock).any(|step| step == ir[to]) && to != lock;
+            return is_part.then_some(Touch::Lost);
+        }
+        let effects = self.analysis.effects(at);
+        let own = effects
+            .iter()
+            .filter(|effect| effect.place == lock && !effect.spawned);
+        let (mut locks, mut unlocks, mut tries) = (None, None, false);
+        for effect in own {
+            match effect.kind {
+                EffectKind::Lock(mode) => locks = locks.or(Some((effect.at, mode, effect.always))),
+                EffectKind::Unlock(mode) => unlocks = unlocks.or(Some((effect.at, mode))),
+                EffectKind::TryLock(_) => tries = true,
+                EffectKind::Escape => tries = true,
+                _ => {}
+            }
+        }
+        match (locks, unlocks) {
+            _ if tries => Some(Touch::Lost),
+            (None, None) => None,
+            (Some((at, mode, always)), None) => Some(Touch::Lock(at, mode, always)),
+            (None, Some((_, mode))) => Some(Touch::Unlock(mode)),
+            (Some((lock_at, mode, always)), Some(_)) => {
+                let unlocks: Vec<At> = effects
+                    .iter()
+                    .filter(|effect| {
+                        effect.place == lock && matches!(effect.kind, EffectKind::Unlock(_))
+                    })
+                    .map(|effect| effect.at)
+                    .collect();
+                match self.comes_before(at, lock_at, &unlocks, MAX_DEPTH) {
+                    true => Some(Touch::Both(lock_at, mode, always)),
+                    false => Some(Touch::Lost),
+                }
+            }
+        }
+    }
+
+    /// Whether what an instruction runs can come to an operation before it comes to any of the others.
+    fn comes_before(&self, at: At, first: At, others: &[At], depth: u32) -> bool {
+        let Op::Call(call) = self.ir().instr(at).op else {
+            return at == first;
+        };
+        if depth == 0 {
+            return false;
+        }
+        let targets = &self.analysis.targets(call).funcs;
+        targets.iter().any(|func| {
+            let entry = self.ir()[*func].entry();
+            let answer = self.analysis.search(*func, entry, (), |(), step| {
+                let effects = self.effects(*func, step);
+                let does = |at: At| effects.iter().any(|effect: &Effect| effect.at == at);
+                let other = others.iter().any(|other| does(*other));
+                match (does(first), other) {
+                    (true, false) => Visit::Found,
+                    (true, true) => {
+                        let instr = match step {
+                            Step::Run(instr) | Step::Deferred(instr) | Step::Arm(instr) => instr,
+                            _ => return Visit::On,
+                        };
+                        let at = At { func: *func, instr };
+                        match self.comes_before(at, first, others, depth - 1) {
+                            true => Visit::Found,
+                            false => Visit::Cut,
+                        }
+                    }
+                    (false, true) => Visit::Cut,
+                    (false, false) => Visit::On,
+                }
+            });
+            answer.trace().is_some()
+        })
+    }
+
+    /// The instruction that unlocks or locks, for what a step runs.
+    pub(super) fn step_instr(step: Step) -> Option<InstrId> {
+        match step {
+            Step::Run(instr) | Step::Deferred(instr) | Step::Arm(instr) => Some(instr),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Which functions anything can come to run, and who runs whom.
+
+use crate::ir::{FuncId, FuncKind, ObjectKind, Op};
+use crate::summary::Analysis;
+
+/// What runs what.
+#[derive(Debug)]
+pub struct Live {
+    live: Vec<bool>,
+    roots: Vec<FuncId>,
+    /// By function: all that it calls, defers or starts.
+    all: Vec<Vec<FuncId>>,
+    /// By function: those it calls or defers, without those it starts.
+    calls: Vec<Vec<FuncId>>,
+    spawned: Vec<bool>,
+}
+
+impl Live {
+    /// Of a package: what others can call, what is run before `main`, what escapes as a value, and what these run.
+    pub fn new(analysis: &Analysis) -> Self {
+        let ir = &analysis.ir;
+        let mut calls = vec![Vec::new(); ir.funcs.len()];
+        let mut spawned = vec![false; ir.funcs.len()];
+        let mut all: Vec<Vec<FuncId>> = vec![Vec::new(); ir.funcs.len()];
+        for (id, func) in ir.funcs() {
+            for (_, instr) in func.instrs() {
+                match &instr.op {
+                    Op::Call(call) => {
+                        let targets = &analysis.targets(*call).funcs;
+                        all[id.index()].extend(targets);
+                        calls[id.index()].extend(targets);
+                    }
+                    Op::Spawn { run, .. } => {
+                        if let Op::Call(call) = &func[*run].op {
+                            for target in &analysis.targets(*call).funcs {
+                                spawned[target.index()] = true;
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            // What a go runs is not called by the function itself.
+            for (_, instr) in func.instrs() {
+                if let Op::Spawn { run, .. } = &instr.op
+                    && let Op::Call(call) = &func[*run].op
+                {
+                    for target in &analysis.targets(*call).funcs {
+                        let own = &mut calls[id.index()];
+                        if let Some(place) = own.iter().position(|known| known == target) {
+                            own.remove(place);
+                        }
+                    }
+                }
+            }
+        }
+        let mut work: Vec<FuncId> = Vec::new();
+        for (id, func) in ir.funcs() {
+            let is_root = match &func.kind {
+                FuncKind::Declared { key, exported, .. } => {
+                    *exported || (key.receiver.is_none() && is_run_first(&key.name))
+                }
+                FuncKind::Made => func.parent.is_none(),
+                FuncKind::Closure => false,
+            };
+            if is_root {
+                work.push(id);
+            }
+        }
+        for (id, object) in ir.objects() {
+            if let ObjectKind::Func(func) = object.kind
+                && ir.aliases.escape(id).is_some()
+            {
+                work.push(func);
+            }
+        }
+        let roots = work;
+        let live = reached(&roots, &all, None);
+        Self {
+            live,
+            roots,
+            all,
+            calls,
+            spawned,
+        }
+    }
+
+    /// Whether something may run it.
+    pub fn is_live(&self, func: FuncId) -> bool {
+        self.live.get(func.index()).copied().unwrap_or(true)
+    }
+
+    /// Whether something may run it that another function has not started or called.
+    pub fn is_live_without(&self, func: FuncId, without: FuncId) -> bool {
+        let live = reached(&self.roots, &self.all, Some(without));
+        func != without && live.get(func.index()).copied().unwrap_or(true)
+    }
+
+    /// Whether some `go` runs it.
+    pub fn is_spawned(&self, func: FuncId) -> bool {
+        self.spawned.get(func.index()).copied().unwrap_or(false)
+    }
+
+    /// Whether it runs in a goroutine that the package starts: a `go` runs it or one of its callers. Not said of what others
+    /// may call.
+    pub fn callees(&self, func: FuncId) -> &[FuncId] {
+        self.calls.get(func.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Everything that a call of a function runs in the same goroutine, itself included.
+    pub fn runs(&self, func: FuncId) -> Vec<FuncId> {
+        let mut all = vec![func];
+        let mut next = 0;
+        while let Some(func) = all.get(next).copied() {
+            next += 1;
+            for callee in self.callees(func) {
+                if !all.contains(callee) {
+                    all.push(*callee);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// What some functions run, themselves included, where one runs nothing.
+fn reached(roots: &[FuncId], all: &[Vec<FuncId>], without: Option<FuncId>) -> Vec<bool> {
+    let mut live = vec![false; all.len()];
+    let mut work = roots.to_vec();
+    while let Some(func) = work.pop() {
+        if std::mem::replace(&mut live[func.index()], true) || Some(func) == without {
+            continue;
+        }
+        work.extend(all[func.index()].iter().copied());
+    }
+    live
+}
+
+/// Whether Go runs a function of that name by itself.
+fn is_run_first(name: &str) -> bool {
+    let tests = ["Test", "Benchmark", "Fuzz", "Example"];
+    name == "main" || name == "init" || tests.iter().any(|start| name.starts_with(start))
+}
