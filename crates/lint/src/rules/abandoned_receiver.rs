@@ -11,7 +11,7 @@ use crate::ir::{At, BlockId, End, FuncId, InstrId, ObjectId, Op};
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2006.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2006",
     name: "abandoned-receiver",
     check,

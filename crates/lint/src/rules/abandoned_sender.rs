@@ -9,7 +9,7 @@ use crate::finding::{Edit, Finding};
 use crate::ir::{Amount, At, FuncId, InstrId, Op, Site};
 
 /// See `GR2001.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2001",
     name: "abandoned-sender",
     check,

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::ir::{At, ObjectId, ObjectKind, Op, Parent};
 
 /// See `GR2041.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2041",
     name: "cancel-not-called",
     check,

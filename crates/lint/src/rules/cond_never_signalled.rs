@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::ir::{ObjectKind, Op, Shape};
 
 /// See `GR2032.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2032",
     name: "cond-never-signalled",
     check,

@@ -295,7 +295,7 @@ impl<'a> Context<'a> {
 }
 
 /// The place in the source of a site.
-pub fn location(site: Site) -> Location {
+pub(super) fn location(site: Site) -> Location {
     Location {
         file: FileId(site.file),
         span: site.span,
@@ -303,7 +303,7 @@ pub fn location(site: Site) -> Location {
 }
 
 /// What an operation works on.
-pub fn place_of(op: &Op) -> Option<PlaceId> {
+pub(super) fn place_of(op: &Op) -> Option<PlaceId> {
     match op {
         Op::Send { channel } | Op::Recv { channel, .. } | Op::Close { channel } => Some(*channel),
         Op::Lock { lock, .. } | Op::Unlock { lock, .. } => Some(*lock),

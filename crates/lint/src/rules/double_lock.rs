@@ -9,7 +9,7 @@ use crate::ir::{At, FuncId, InstrId, Mode, ObjectKind, Op, PlaceId, Shape};
 use crate::summary::{EffectKind, Step, Trace, Visit};
 
 /// See `GR2022.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2022",
     name: "double-lock",
     check,

@@ -10,7 +10,7 @@ use crate::ir::At;
 use crate::summary::Visit;
 
 /// See `GR2009.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2009",
     name: "double-send",
     check,

@@ -10,7 +10,7 @@ use crate::ir::{At, FuncId, InstrId, Mode, Op, PlaceId, Shape, Site};
 use crate::summary::{Exit, Step, Trace, Visit};
 
 /// See `GR2021.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2021",
     name: "missing-unlock",
     check,

@@ -10,7 +10,7 @@ use crate::finding::Finding;
 use crate::ir::At;
 
 /// See `GR2002.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2002",
     name: "more-sends-than-room",
     check,

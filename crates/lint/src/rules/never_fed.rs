@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::ir::{At, BlockId, End, FuncId, ObjectId, ObjectKind, Op, PlaceId, Site, VarKind};
 
 /// See `GR2004.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2004",
     name: "never-fed",
     check,

@@ -7,7 +7,7 @@ use crate::finding::Finding;
 use crate::ir::Amount;
 
 /// See `GR2003.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2003",
     name: "never-received",
     check,

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::ir::{At, Op};
 
 /// See `GR2007.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2007",
     name: "nil-channel",
     check,

@@ -10,7 +10,7 @@ use crate::ir::{At, End, FuncId, LoopId, LoopKind, Point, Test};
 use crate::summary::{Exit, Step, Visit};
 
 /// See `GR2005.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2005",
     name: "range-never-closed",
     check,

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::ir::{At, Mode, Op, PlaceId};
 
 /// See `GR2023.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2023",
     name: "recursive-rlock",
     check,

@@ -9,7 +9,7 @@ use crate::ir::{At, End, InstrId, Site};
 use crate::summary::{Step, Visit};
 
 /// See `GR2008.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2008",
     name: "select-no-cases",
     check,

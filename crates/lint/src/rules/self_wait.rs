@@ -9,7 +9,7 @@ use crate::ir::{At, FuncId, ObjectId};
 use crate::summary::Visit;
 
 /// See `GR2010.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2010",
     name: "self-wait",
     check,

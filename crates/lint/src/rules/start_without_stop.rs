@@ -9,7 +9,7 @@ use crate::ir::{At, FuncId, InstrId, Node, ObjectId, ObjectKind, Op, Place, Plac
 use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
 
 /// See `GR2042.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2042",
     name: "start-without-stop",
     check,

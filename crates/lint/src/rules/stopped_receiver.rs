@@ -10,7 +10,7 @@ use crate::ir::{Amount, At, BlockId, End, ObjectId, Op};
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2011.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2011",
     name: "stopped-receiver",
     check,

@@ -8,7 +8,7 @@ use crate::ir::{At, BlockId, End, FuncId, InstrId, ObjectKind, Op, Place, PlaceI
 use crate::summary::{Step, Visit};
 
 /// See `GR2044.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2044",
     name: "timer-drained-twice",
     check,

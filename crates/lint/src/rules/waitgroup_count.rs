@@ -8,7 +8,7 @@ use crate::ir::{Amount, At, FuncId, InstrId, ObjectId, ObjectKind, Op, PlaceId, 
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2031.md`.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     code: "GR2031",
     name: "waitgroup-count",
     check,
