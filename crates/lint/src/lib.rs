@@ -10,6 +10,7 @@ pub mod check;
 pub mod finding;
 pub mod ir;
 pub mod load;
+pub mod lower;
 pub mod rules;
 pub mod session;
 pub mod summary;

@@ -7,6 +7,7 @@
 //!
 //! What leaves the package leaks; what comes in from outside is [`Aliases::OUTSIDE`].
 
+use super::components::Graph;
 use super::{FieldId, ObjectId, Place, PlaceId, Places, Site, VarId};
 
 /// Objects that one place may be before it counts as anything. Real places stay far below; sets are copied along edges.
@@ -66,7 +67,6 @@ impl Flow {
         self.edges.sort_unstable();
         self.edges.dedup();
         let mut solver = Solver::new(self, vars, fields);
-        solver.components();
         let sets = solver.sets(self);
         let mut aliases = Aliases {
             vars,
@@ -91,97 +91,28 @@ impl Flow {
     }
 }
 
-/// Tarjan's components, without recursion.
+/// Finds the sets along the order of components.
 struct Solver {
     vars: usize,
-    /// Where the edges out of a node begin in `targets`; one more than there are nodes.
-    starts: Vec<u32>,
-    targets: Vec<u32>,
     /// The component of a node; components are numbered against the flow: an edge leads to a lower number.
     component: Vec<u32>,
     count: usize,
     overflown: Vec<ObjectId>,
 }
 
-const UNSEEN: u32 = u32::MAX;
-
 impl Solver {
     fn new(flow: &Flow, vars: usize, fields: usize) -> Self {
-        let nodes = vars + fields;
-        let mut starts = vec![0_u32; nodes + 1];
         let number = |node: Node| number_of(node, vars);
-        for (from, _) in &flow.edges {
-            if let Some(slot) = starts.get_mut(number(*from) + 1) {
-                *slot += 1;
-            }
-        }
-        let mut sum = 0;
-        for slot in &mut starts {
-            sum += *slot;
-            *slot = sum;
-        }
-        // Edges are sorted by source, so that targets lie in order.
-        let targets = flow
+        let edges = flow
             .edges
             .iter()
-            .map(|(_, to)| VarId::at(number(*to)).0)
-            .collect();
+            .map(|(from, to)| (number(*from), number(*to)));
+        let (component, count) = Graph::new(vars + fields, edges).components();
         Self {
             vars,
-            starts,
-            targets,
-            component: vec![UNSEEN; nodes],
-            count: 0,
+            component,
+            count,
             overflown: Vec::new(),
-        }
-    }
-
-    fn components(&mut self) {
-        let nodes = self.component.len();
-        let mut order = vec![UNSEEN; nodes];
-        let mut low = vec![0_u32; nodes];
-        let mut stack: Vec<usize> = Vec::new();
-        let mut work: Vec<(usize, usize)> = Vec::new();
-        let mut next = 0_u32;
-        for root in 0..nodes {
-            if order[root] != UNSEEN {
-                continue;
-            }
-            work.push((root, self.starts[root] as usize));
-            order[root] = next;
-            low[root] = next;
-            next += 1;
-            stack.push(root);
-            while let Some((node, edge)) = work.last_mut() {
-                let node = *node;
-                if *edge < self.starts[node + 1] as usize {
-                    let to = self.targets[*edge] as usize;
-                    *edge += 1;
-                    if order[to] == UNSEEN {
-                        order[to] = next;
-                        low[to] = next;
-                        next += 1;
-                        stack.push(to);
-                        work.push((to, self.starts[to] as usize));
-                    } else if self.component[to] == UNSEEN {
-                        low[node] = low[node].min(order[to]);
-                    }
-                    continue;
-                }
-                work.pop();
-                if let Some((parent, _)) = work.last() {
-                    low[*parent] = low[*parent].min(low[node]);
-                }
-                if low[node] == order[node] {
-                    while let Some(member) = stack.pop() {
-                        self.component[member] = VarId::at(self.count).0;
-                        if member == node {
-                            break;
-                        }
-                    }
-                    self.count += 1;
-                }
-            }
         }
     }
 

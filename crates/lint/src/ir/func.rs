@@ -29,6 +29,8 @@ pub struct Func {
     pub blocks: Vec<Block>,
     /// Its instructions. A block has a run of them; those outside of every run are of `go`, `defer` and `select`.
     pub instrs: Vec<Instr>,
+    /// By instruction: its block.
+    pub(crate) homes: Vec<Option<BlockId>>,
     /// Its loops, outer before inner.
     pub loops: Vec<Loop>,
     /// What was not understood, with its place; also in the instructions.
@@ -201,21 +203,31 @@ impl Func {
     }
 
     /// The block in which an instruction lies; an arm lies in the block that ends in its select, what is spawned or deferred
-    /// in that of its `go` or `defer`.
+    /// in that of its `go` or `defer`. None for what stands in source that nothing leads to.
     pub fn block_of(&self, instr: InstrId) -> Option<BlockId> {
-        let holds = |block: &Block| {
-            let runs = |id: InstrId| match self[id].op {
-                super::Op::Spawn { run, .. } | super::Op::Defer { run } => run == instr,
-                _ => false,
-            };
-            let in_arm = match &block.exit {
-                End::Select { arms, .. } => arms.iter().any(|arm| arm.instr == instr),
-                _ => false,
-            };
-            (block.start..block.end).contains(&instr) || in_arm || block.instrs().any(runs)
+        self.homes.get(instr.index()).copied().flatten()
+    }
+
+    /// Sets what [`Func::block_of`] tells.
+    pub(crate) fn find_homes(&mut self) {
+        let mut homes = vec![None; self.instrs.len()];
+        let mut set = |instr: InstrId, block| {
+            if let Some(home) = homes.get_mut(instr.index()) {
+                *home = Some(block);
+            }
         };
-        let found = self.blocks.iter().position(holds);
-        found.map(BlockId::at)
+        for (id, block) in self.blocks() {
+            for instr in block.instrs() {
+                set(instr, id);
+                if let super::Op::Spawn { run, .. } | super::Op::Defer { run } = self[instr].op {
+                    set(run, id);
+                }
+            }
+            if let End::Select { arms, .. } = &block.exit {
+                arms.iter().for_each(|arm| set(arm.instr, id));
+            }
+        }
+        self.homes = homes;
     }
 
     /// Whether an instruction lies in a loop.

@@ -6,7 +6,7 @@ macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $letter:literal,)*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
             pub struct $name(pub(crate) u32);
 
             impl $name {

@@ -15,6 +15,7 @@
 //! What could not be lowered is an [`Op::Unknown`] with its reason, and suppresses.
 
 mod alias;
+mod components;
 mod dump;
 mod fact;
 mod func;
@@ -24,6 +25,7 @@ mod op;
 mod place;
 
 pub use alias::{Aliases, Escape, Flow, MAX_OBJECTS, Node, node_of};
+pub use components::Graph;
 pub use dump::{dump, dump_func};
 pub use fact::{Amount, Compare, Const, Fact, Term, TermKind, Test};
 pub use func::{Block, Edge, End, Func, FuncKind, Loop, LoopKind, Point};

@@ -37,7 +37,7 @@ pub enum ObjectKind {
     },
     /// A context.
     Context {
-        /// What it comes from; none for `Background` and `TODO`.
+        /// What it comes from; without one it never ends, as [`Parent::Never`].
         parent: Option<Parent>,
         /// Whether it ends by itself: it was given a deadline.
         has_deadline: bool,

@@ -24,6 +24,8 @@ pub enum Shape {
     Cancel,
     Timer,
     Ticker,
+    /// What must be closed: an HTTP response, an end of a pipe.
+    Resource,
     Func,
     /// A struct, or a type declared from one.
     Struct,
@@ -162,6 +164,22 @@ impl Places {
             match self.get(id) {
                 Place::Var(var) => return *var,
                 Place::Field(of, _) | Place::Element(of) => id = *of,
+            }
+        }
+    }
+
+    /// As [`Places::rebase`], if the outcome has a number already.
+    pub fn rebased(&self, id: PlaceId, from: VarId, to: PlaceId) -> Option<PlaceId> {
+        match *self.get(id) {
+            Place::Var(var) if var == from => Some(to),
+            Place::Var(_) => Some(id),
+            Place::Field(of, field) => {
+                let of = self.rebased(of, from, to)?;
+                self.find(Place::Field(of, field))
+            }
+            Place::Element(of) => {
+                let of = self.rebased(of, from, to)?;
+                self.find(Place::Element(of))
             }
         }
     }

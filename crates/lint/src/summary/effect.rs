@@ -80,9 +80,9 @@ pub enum EffectKind {
     Escape,
 }
 
-/// What an instruction does by itself.
-pub(super) fn own(ir: &Package, at: At) -> Option<Effect> {
-    let (kind, place) = match &ir.instr(at).op {
+/// What an operation does to which place.
+pub(super) fn kind_of(op: &Op) -> Option<(EffectKind, PlaceId)> {
+    Some(match op {
         Op::Send { channel } => (EffectKind::Send, *channel),
         Op::Recv { channel, kind, .. } => (EffectKind::Recv(*kind), *channel),
         Op::Close { channel } => (EffectKind::Close, *channel),
@@ -109,7 +109,12 @@ pub(super) fn own(ir: &Package, at: At) -> Option<Effect> {
         | Op::Spawn { .. }
         | Op::Defer { .. }
         | Op::Unknown(_) => return None,
-    };
+    })
+}
+
+/// What an instruction does by itself.
+pub(super) fn own(ir: &Package, at: At) -> Option<Effect> {
+    let (kind, place) = kind_of(&ir.instr(at).op)?;
     let select = select_of(ir, at);
     Some(Effect {
         kind,

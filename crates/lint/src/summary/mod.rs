@@ -6,14 +6,17 @@
 //!   of the caller.
 //! - [`Analysis::search`] looks for a way through a function on which no branch contradicts what is known.
 
+mod build;
+mod canon;
 mod effect;
 mod known;
 mod path;
 
+pub use build::{MAX_EFFECTS, analyse};
 pub use effect::{Effect, EffectKind, Returns, Summary};
 pub use path::{Answer, Exit, Limit, MAX_STATES, Step, Trace, Visit};
 
-use crate::ir::{At, CallId, FuncId, ObjectId, Op, Package};
+use crate::ir::{At, CallId, FuncId, ObjectId, Op, Package, PlaceId};
 
 /// Who a call may call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +40,10 @@ pub struct Analysis {
     pub call_effects: Vec<Vec<Effect>>,
     /// By function: the instructions that call, spawn or defer it, in this package.
     pub callers: Vec<Vec<At>>,
+    /// By call: the instruction that makes it, if anything leads there.
+    pub calls: Vec<Option<At>>,
+    /// By variable: the place that it is another name for.
+    names: Vec<Option<PlaceId>>,
     /// By object: the operations on a place that may be the object; arms of selects, and what is spawned or deferred, included.
     pub operations: Vec<Vec<At>>,
 }
@@ -50,6 +57,25 @@ impl Analysis {
     /// Who a call may call.
     pub fn targets(&self, call: CallId) -> &Targets {
         &self.targets[call.index()]
+    }
+
+    /// A place by its first name: where a variable is assigned once, from a place that does not change, it is that place.
+    /// Two places with the same first name in one function are the same thing. It stays where the first name was never
+    /// written.
+    pub fn canonical(&self, place: PlaceId) -> PlaceId {
+        let places = &self.ir.places;
+        let mut place = place;
+        for _ in 0..8 {
+            let base = places.base(place);
+            let Some(name) = self.names.get(base.index()).copied().flatten() else {
+                break;
+            };
+            match places.rebased(place, base, name) {
+                Some(first) => place = first,
+                None => break,
+            }
+        }
+        place
     }
 
     /// What an instruction does, a call's callees included. Of a `go` it is what the goroutine does, `spawned`; of a `defer`

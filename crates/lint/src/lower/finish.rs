@@ -1,0 +1,163 @@
+//! What can be said only when all bodies are lowered.
+
+use super::assign::follows;
+use super::{Lower, Lowered};
+use crate::ir::{
+    Block, End, Func, InstrId, Node, Op, Package, Place, PlaceId, TermId, TermKind, VarKind,
+    node_of,
+};
+
+impl Lower<'_, '_> {
+    pub(super) fn finish(mut self) -> Lowered {
+        let targets = self.resolve();
+        let mut ir = self.ir;
+        volatile_terms(&mut ir);
+        let mut terms_of = vec![Vec::new(); ir.vars.len()];
+        for (place, term) in ir.terms.iter().enumerate() {
+            for var in &term.vars {
+                if let Some(terms) = terms_of.get_mut(var.index()) {
+                    terms.push(TermId::at(place));
+                }
+            }
+        }
+        ir.terms_of = terms_of;
+        let keep = Keep::new(&ir);
+        let mut funcs = std::mem::take(&mut ir.funcs);
+        for func in &mut funcs {
+            prune(func, |op| keep.op(&ir, op));
+            func.find_homes();
+        }
+        recovering(&mut funcs, &ir);
+        ir.funcs = funcs;
+        Lowered { ir, targets }
+    }
+}
+
+/// Calls and waits may change what a term reads only if something assigns it.
+fn volatile_terms(ir: &mut Package) {
+    let mut terms = std::mem::take(&mut ir.terms);
+    for term in &mut terms {
+        let of_var = term.vars.iter().any(|var| {
+            let var = &ir[*var];
+            var.is_volatile || var.kind == VarKind::Foreign
+        });
+        let of_memory = match term.kind {
+            TermKind::Var(_) => false,
+            TermKind::Place(place) => is_changing(ir, place),
+            // Elements come and go without an assignment of what holds them.
+            TermKind::Len(_) | TermKind::Expr(_) => term.is_volatile,
+        };
+        term.is_volatile = of_var || of_memory;
+    }
+    ir.terms = terms;
+}
+
+fn is_changing(ir: &Package, place: PlaceId) -> bool {
+    ir.places.steps(place).any(|step| match step {
+        Place::Var(_) => false,
+        Place::Field(_, field) => ir[field].is_reassigned || !ir[field].is_own,
+        Place::Element(_) => true,
+    })
+}
+
+/// Which assignments mean anything to anybody.
+struct Keep {
+    /// By variable: whether a term reads it.
+    vars: Vec<bool>,
+    /// By field: whether a term reads it.
+    fields: Vec<bool>,
+}
+
+impl Keep {
+    fn new(ir: &Package) -> Self {
+        let mut keep = Self {
+            vars: ir.terms_of.iter().map(|terms| !terms.is_empty()).collect(),
+            fields: vec![false; ir.fields.len()],
+        };
+        for term in &ir.terms {
+            let (TermKind::Place(place) | TermKind::Len(place)) = term.kind else {
+                continue;
+            };
+            for step in ir.places.steps(place) {
+                if let Place::Field(_, field) = step
+                    && let Some(slot) = keep.fields.get_mut(field.index())
+                {
+                    *slot = true;
+                }
+            }
+        }
+        keep
+    }
+
+    fn op(&self, ir: &Package, op: &Op) -> bool {
+        let Op::Assign { to, .. } = op else {
+            return true;
+        };
+        let is_read = |list: &[bool], place: usize| list.get(place).copied().unwrap_or(false);
+        let shape = match node_of(&ir.places, *to) {
+            Node::Var(var) => ir[var].shape,
+            Node::Field(field) => ir[field].shape,
+        };
+        follows(shape)
+            || match ir[*to] {
+                Place::Var(var) => is_read(&self.vars, var.index()),
+                Place::Field(_, field) => is_read(&self.fields, field.index()),
+                Place::Element(_) => false,
+            }
+    }
+}
+
+/// Leaves out instructions of blocks, and numbers the rest anew.
+fn prune(func: &mut Func, keep: impl Fn(&Op) -> bool) {
+    let mut numbers = Vec::with_capacity(func.instrs.len() + 1);
+    let mut count = 0;
+    for instr in &func.instrs {
+        numbers.push(InstrId(count));
+        count += u32::from(keep(&instr.op));
+    }
+    numbers.push(InstrId(count));
+    if numbers.len() == count as usize + 1 {
+        return;
+    }
+    let renumber = |id: &mut InstrId| {
+        if let Some(number) = numbers.get(id.index()) {
+            *id = *number;
+        }
+    };
+    func.instrs.retain(|instr| keep(&instr.op));
+    for instr in &mut func.instrs {
+        if let Op::Spawn { run, .. } | Op::Defer { run } = &mut instr.op {
+            renumber(run);
+        }
+    }
+    for Block {
+        start, end, exit, ..
+    } in &mut func.blocks
+    {
+        renumber(start);
+        renumber(end);
+        if let End::Select { arms, .. } = exit {
+            arms.iter_mut().for_each(|arm| renumber(&mut arm.instr));
+        }
+    }
+}
+
+/// A function that defers one that recovers, recovers.
+fn recovering(funcs: &mut [Func], ir: &Package) {
+    let recovers: Vec<bool> = funcs.iter().map(|func| func.recovers).collect();
+    for func in funcs {
+        let defers = func.instrs.iter().any(|instr| match &instr.op {
+            Op::Defer { run } => match func.instrs.get(run.index()).map(|run| &run.op) {
+                Some(Op::Call(call)) => match ir[*call].callee {
+                    crate::ir::Callee::Func(deferred) => {
+                        recovers.get(deferred.index()).copied().unwrap_or(false)
+                    }
+                    _ => false,
+                },
+                _ => false,
+            },
+            _ => false,
+        });
+        func.recovers |= defers;
+    }
+}
