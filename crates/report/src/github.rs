@@ -21,6 +21,7 @@ pub(crate) fn render(
         Document::Inspect(report) => report.findings,
         Document::Diff(report) => report.findings,
         Document::Load(report) => &report.trend.findings,
+        Document::Lint(report) => report.findings,
         Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Github)),
     };
     for finding in findings {
@@ -45,6 +46,10 @@ fn command(finding: &Finding, style: &Style<'_>) -> String {
         }
         if let Some(column) = place.column {
             properties.push(format!("col={column}"));
+            if let Some((line, column)) = finding.cause.as_ref().and_then(|cause| cause.end) {
+                properties.push(format!("endLine={line}"));
+                properties.push(format!("endColumn={column}"));
+            }
         }
     }
     let title = format!(

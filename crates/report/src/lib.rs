@@ -9,6 +9,7 @@ use gorphan_model::gc::{GcTrace, Trend};
 use gorphan_model::load::LoadTrend;
 use gorphan_model::operation::{classify, site_frame};
 use gorphan_model::proof::Why;
+use gorphan_model::source::Ledger;
 use gorphan_model::{Finding, GoroutineId, Group, Problem, Sample, Snapshot};
 
 mod clean;
@@ -18,6 +19,7 @@ mod json;
 mod junit;
 mod markdown;
 mod place;
+mod plain;
 mod pprof;
 mod proof;
 mod sarif;
@@ -143,6 +145,20 @@ pub struct LoadReport<'a> {
     pub problems: Vec<Problem>,
 }
 
+/// The result of `lint`.
+pub struct LintReport<'a> {
+    /// What was looked at; its kind is `source`.
+    pub target: TargetInfo,
+    /// What was looked at and decided.
+    pub ledger: &'a Ledger,
+    /// Worst first.
+    pub findings: &'a [Finding],
+    /// Findings that comments, the configuration or a baseline suppressed.
+    pub suppressed: u64,
+    /// Files that could not be read, imports that are missing, comments that are not as they should be.
+    pub problems: Vec<Problem>,
+}
+
 /// What to render.
 pub enum Document<'a> {
     /// `inspect`.
@@ -155,6 +171,8 @@ pub enum Document<'a> {
     GcTrace(GcTraceReport<'a>),
     /// `load`.
     Load(LoadReport<'a>),
+    /// `lint`.
+    Lint(LintReport<'a>),
 }
 
 /// How to render. Not every document has every format: [`render`] says which.
@@ -169,11 +187,12 @@ pub enum Format {
     Github,
     Markdown,
     Junit,
+    Plain,
 }
 
 impl Format {
     /// Every format, in the order in which help texts name them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Terminal,
         Self::Json,
         Self::Sarif,
@@ -182,6 +201,7 @@ impl Format {
         Self::Github,
         Self::Markdown,
         Self::Junit,
+        Self::Plain,
     ];
 
     /// The word for `--format`.
@@ -195,6 +215,7 @@ impl Format {
             Self::Github => "github",
             Self::Markdown => "markdown",
             Self::Junit => "junit",
+            Self::Plain => "plain",
         }
     }
 }
@@ -267,6 +288,7 @@ impl Document<'_> {
             Self::Diff(_) => "diff",
             Self::GcTrace(_) => "gctrace",
             Self::Load(_) => "load",
+            Self::Lint(_) => "lint",
         }
     }
 
@@ -282,6 +304,7 @@ impl Document<'_> {
                 Self::Why(_) => "terminal, json",
                 Self::Diff(_) | Self::Load(_) => "terminal, json, sarif, html, github, markdown",
                 Self::GcTrace(_) => "terminal, json, html, markdown",
+                Self::Lint(_) => "terminal, json, sarif, html, github, markdown, plain",
             },
         }
     }
@@ -306,6 +329,7 @@ pub fn render(
         Format::Github => github::render(document, style, out),
         Format::Markdown => markdown::render(document, style, out),
         Format::Junit => junit::render(document, style, out),
+        Format::Plain => plain::render(document, style, out),
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::Write;
 use gorphan_model::diff::Change;
 use gorphan_model::{Finding, Frame, Group, Problem};
 
+mod lint;
+
 use crate::clean::clean;
 use crate::place::{place, short_place};
 use crate::{
@@ -35,6 +37,7 @@ pub(crate) fn render(
         Document::Diff(report) => diff(report, style, out),
         Document::GcTrace(report) => gctrace(report, out),
         Document::Load(report) => load(report, style, out),
+        Document::Lint(report) => lint::render(report, style, out),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Documents that the renderers' tests share, made by hand so that no decoder or judge can hide a fault.
 
+mod lint;
 mod load;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use gorphan_model::{
     Waits,
 };
 
+pub(crate) use lint::sample_lint;
 pub(crate) use load::{load, sample_load};
 
 use crate::clean::acts;

@@ -3,6 +3,7 @@
 use gorphan_model::diff::Change;
 use gorphan_model::gc::{GcTrace, Growth, Measure, Slope, Trend};
 use gorphan_model::load::{Course, LoadTrend};
+use gorphan_model::source::Ledger;
 use gorphan_model::verdict::DismissedBy;
 use gorphan_model::{
     Evidence, Finding, Group, Pattern, Problem, ProfileKind, Proof, Sample, Verdict, Waits,
@@ -126,6 +127,57 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         Evidence::Source { rule } => format!("rule {rule}, by reading the source"),
         Evidence::Proof { count, proof } => crate::proof::sentence(*count, proof),
     }
+}
+
+/// What of the source was looked at, without a full stop.
+pub(crate) fn looked_at(ledger: &Ledger) -> String {
+    format!(
+        "{}, {}, {}",
+        count_of(ledger.packages, "package"),
+        count_of(ledger.files, "file"),
+        count_of(ledger.lines, "line")
+    )
+}
+
+/// Reasons for undecided scopes that are told; the JSON report has all.
+const MAX_REASONS: usize = 3;
+
+/// What was decided of the source, in sentences.
+pub(crate) fn decided(ledger: &Ledger, suppressed: u64) -> String {
+    let mut text = format!(
+        "Channels, locks and their like: {} proved, {} leaking, {} unknown",
+        ledger.scopes_proved,
+        ledger.scopes_leaking,
+        ledger.scopes_unknown()
+    );
+    let mut reasons: Vec<_> = ledger.unknown.iter().collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), (*reason).clone()));
+    if !reasons.is_empty() {
+        let told = reasons
+            .iter()
+            .take(MAX_REASONS)
+            .map(|(reason, count)| format!("{count} as {reason}"));
+        let others = if reasons.len() > MAX_REASONS {
+            ", ..."
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            " ({}{others})",
+            told.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    text.push('.');
+    if suppressed > 0 {
+        text.push_str(&format!(" {} suppressed.", count_of(suppressed, "finding")));
+    }
+    if ledger.files_unparsed > 0 {
+        text.push_str(&format!(
+            " {} could not be read whole.",
+            count_of(ledger.files_unparsed, "file")
+        ));
+    }
+    text
 }
 
 /// What rounds of requests did to the goroutines, in one line.

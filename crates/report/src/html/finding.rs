@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use gorphan_model::source::Cause;
 use gorphan_model::{Finding, Frame, Group, Labels, Stack, Verdict, Waits, symbol};
 
 use super::escape::{Count, Function, Minutes, Num, Position, Share, Text};
@@ -17,6 +18,8 @@ const SNIPPET_CHARS: usize = 200;
 const MAX_IDS: usize = 20;
 /// Frames of one stack in the markup; the runtime prints at most 100.
 const MAX_FRAMES: usize = 128;
+/// Places and steps of one cause.
+const MAX_PLACES: usize = 50;
 /// Label keys shown with a group, and values of each.
 const MAX_LABELS: usize = 8;
 
@@ -68,18 +71,13 @@ fn card(
     writeln!(
         out,
         "<article class=\"card {}\">\n<header><p class=kicker>{} <span class=code>{}</span> <span class=op>{}</span>{}</p>\
-         <p class=count><b>{}</b> {}</p></header>",
+         {}</header>",
         finding.verdict.as_str(),
         Badge(finding.verdict),
         Text(finding.code),
         Text(finding.operation.as_str()),
         pattern,
-        Num(finding.count),
-        if finding.count == 1 {
-            "goroutine"
-        } else {
-            "goroutines"
-        },
+        count(finding),
     )?;
     writeln!(
         out,
@@ -102,6 +100,9 @@ fn card(
         for one in told {
             fact(out, one.name, &lines(&one.lines))?;
         }
+    }
+    if let Some(cause) = &finding.cause {
+        cause_facts(out, cause)?;
     }
     if let Some(test) = words::test(finding) {
         fact(out, "test", &Text(&test).to_string())?;
@@ -128,6 +129,58 @@ fn card(
         out.push_str("</details>\n");
     }
     out.push_str("</article>\n");
+    Ok(())
+}
+
+/// Goroutines; source tells none.
+fn count(finding: &Finding) -> String {
+    let goroutines = if finding.count == 1 {
+        "goroutine"
+    } else {
+        "goroutines"
+    };
+    match finding.cause {
+        None => format!(
+            "<p class=count><b>{}</b> {goroutines}</p>",
+            Num(finding.count)
+        ),
+        Some(_) => String::new(),
+    }
+}
+
+/// The places of a cause, how it comes to it, and the fix.
+fn cause_facts(out: &mut String, cause: &Cause) -> fmt::Result {
+    let related = cause.related.iter().map(|related| {
+        let place = &related.place;
+        format!(
+            "{} {}",
+            Position(&place.file, place.line),
+            Text(&related.label)
+        )
+    });
+    let related: Vec<String> = related.take(MAX_PLACES).collect();
+    if !related.is_empty() {
+        fact(out, "places", &related.join("<br>"))?;
+    }
+    let steps = (1..)
+        .zip(&cause.witness)
+        .take(MAX_PLACES)
+        .map(|(number, step): (usize, _)| {
+            let place = &step.place;
+            format!(
+                "{number}. <b>{}</b> {} {}",
+                Text(&step.goroutine),
+                Text(&step.action),
+                Position(&place.file, place.line)
+            )
+        });
+    let steps: Vec<String> = steps.collect();
+    if !steps.is_empty() {
+        fact(out, "how", &steps.join("<br>"))?;
+    }
+    if let Some(fix) = &cause.fix {
+        fact(out, "fix", &Text(&fix.title).to_string())?;
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod finding;
 mod flame;
 mod gctrace;
 mod inspect;
+mod lint;
 mod load;
 mod shell;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub(crate) fn render(
         Document::Diff(report) => diff::page(report, style),
         Document::GcTrace(report) => gctrace::page(report),
         Document::Load(report) => load::page(report, style),
+        Document::Lint(report) => lint::page(report, style),
     };
     let page = page.map_err(std::io::Error::other)?;
     out.write_all(page.as_bytes())?;

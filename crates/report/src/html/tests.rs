@@ -198,15 +198,21 @@ fn what_a_target_says_is_text_wherever_it_stands() {
             report.target.name.clone_from(&hostile);
             Document::Load(report)
         }
+        Document::Lint(mut report) => {
+            report.target.name.clone_from(&hostile);
+            Document::Lint(report)
+        }
         Document::Why(_) => panic!("it has no page"),
     };
     let trend = crate::testing::sample_load();
+    let lint = crate::testing::sample_lint();
     // A plot has its values in one.
     for (document, scripts) in [
         (sample.inspect(), 3),
         (sample.diff(), 3),
         (sample.gctrace(), 3),
         (crate::testing::load(&trend), 8),
+        (lint.document(), 0),
     ] {
         let page = check(&hostile_target(document));
         assert_eq!(

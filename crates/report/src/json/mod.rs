@@ -10,6 +10,7 @@ use crate::{
     DiffReport, Document, Error, GcTraceReport, LoadReport, Report, Style, TOOL, TargetInfo, words,
 };
 
+mod lint;
 mod proof;
 mod why;
 mod wire;
@@ -33,6 +34,7 @@ pub(crate) fn render(
         Document::Diff(report) => serde_json::to_string_pretty(&diff(report)),
         Document::GcTrace(report) => serde_json::to_string_pretty(&gctrace(report)),
         Document::Load(report) => serde_json::to_string_pretty(&load(report)),
+        Document::Lint(report) => serde_json::to_string_pretty(&lint::document(report)),
     };
     let text = text.map_err(std::io::Error::from)?;
     writeln!(out, "{}", ascii_escapes(&text))?;
@@ -73,6 +75,7 @@ fn inspect<'a>(report: &'a Report<'_>) -> wire::Document<'a> {
             proof: proof::counts(snapshot),
             retention: snapshot.retention.as_deref().map(proof::retention),
             gctrace: None,
+            source: None,
         },
         groups: report.groups.iter().map(group).collect(),
         findings: report.findings.iter().map(finding).collect(),
@@ -92,6 +95,7 @@ fn diff<'a>(report: &'a DiffReport<'_>) -> wire::Document<'a> {
             proof: None,
             retention: None,
             gctrace: None,
+            source: None,
         },
         findings: report.findings.iter().map(finding).collect(),
         changes: Some(report.changes.iter().map(change).collect()),
@@ -187,7 +191,7 @@ fn document<'a>(info: &'a TargetInfo, problems: &'a [model::Problem]) -> wire::D
     }
 }
 
-fn no_summary() -> wire::Summary {
+fn no_summary() -> wire::Summary<'static> {
     wire::Summary {
         goroutines: None,
         goroutines_before: None,
@@ -197,6 +201,7 @@ fn no_summary() -> wire::Summary {
         proof: None,
         retention: None,
         gctrace: None,
+        source: None,
     }
 }
 
@@ -345,6 +350,7 @@ fn interval(slope: &model::gc::Slope) -> wire::Interval {
 
 fn finding(finding: &model::Finding) -> wire::Finding<'_> {
     let place = &finding.place;
+    let cause = finding.cause.as_deref();
     wire::Finding {
         code: finding.code,
         verdict: finding.verdict.as_str(),
@@ -353,13 +359,14 @@ fn finding(finding: &model::Finding) -> wire::Finding<'_> {
         file: known(&place.file),
         line: (place.line > 0).then_some(place.line),
         column: place.column,
-        count: finding.count,
+        count: finding.cause.is_none().then_some(finding.count),
         retained_bytes: finding.retained_bytes,
         message: &finding.message,
         help: &finding.help,
         evidence: finding.evidence.iter().map(evidence).collect(),
-        witness: [],
-        fix: None,
+        witness: cause.map(lint::witness).unwrap_or_default(),
+        fix: cause.and_then(|cause| cause.fix.as_ref()).map(lint::fix),
+        source: cause.map(lint::source),
         pattern: finding.pattern.map(gorphan_model::Pattern::name),
         package: finding.package.as_deref(),
         test: finding.package.is_some().then_some(finding.test.as_deref()),

@@ -1,6 +1,8 @@
 //! The shape of the JSON report, version 1: `docs/json.md` tells what each field means. Fields are only ever added;
 //! anything else is a new version.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -10,7 +12,7 @@ pub(super) struct Document<'a> {
     pub(super) target: Target<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) before: Option<Target<'a>>,
-    pub(super) summary: Summary,
+    pub(super) summary: Summary<'a>,
     pub(super) groups: Vec<Group<'a>>,
     pub(super) findings: Vec<Finding<'a>>,
     pub(super) problems: Vec<Problem<'a>>,
@@ -83,7 +85,7 @@ pub(super) struct Target<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Summary {
+pub(super) struct Summary<'a> {
     pub(super) goroutines: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) goroutines_before: Option<u64>,
@@ -96,6 +98,22 @@ pub(super) struct Summary {
     pub(super) retention: Option<Retention>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) gctrace: Option<GcSummary>,
+    #[serde(flatten)]
+    pub(super) source: Option<SourceSummary<'a>>,
+}
+
+/// What a run over source looked at and decided.
+#[derive(Serialize)]
+pub(super) struct SourceSummary<'a> {
+    pub(super) packages: u64,
+    pub(super) files: u64,
+    pub(super) lines: u64,
+    pub(super) files_unparsed: u64,
+    pub(super) scopes_proved: u64,
+    pub(super) scopes_leaking: u64,
+    pub(super) scopes_unknown: u64,
+    pub(super) unknown: &'a BTreeMap<std::borrow::Cow<'static, str>, u64>,
+    pub(super) suppressed: u64,
 }
 
 #[derive(Default, Serialize)]
@@ -172,7 +190,7 @@ pub(super) struct Group<'a> {
     pub(super) created_by: Option<Frame<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) ancestors: Vec<Ancestor<'a>>,
-    pub(super) labels: std::collections::BTreeMap<&'a str, &'a str>,
+    pub(super) labels: BTreeMap<&'a str, &'a str>,
     pub(super) verdict: &'static str,
     pub(super) retained_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -282,21 +300,61 @@ pub(super) struct Finding<'a> {
     pub(super) file: Option<&'a str>,
     pub(super) line: Option<u32>,
     pub(super) column: Option<u32>,
-    pub(super) count: u64,
+    /// Null where source was read, which tells none.
+    pub(super) count: Option<u64>,
     pub(super) retained_bytes: Option<u64>,
     pub(super) message: &'a str,
     pub(super) help: &'a str,
     pub(super) evidence: Vec<Evidence<'a>>,
-    /// Filled by the source analysis, which does not report through this type yet: always empty.
-    pub(super) witness: [(); 0],
-    /// As `witness`: always null.
-    pub(super) fix: Option<()>,
+    pub(super) witness: Vec<Step<'a>>,
+    pub(super) fix: Option<Fix<'a>>,
+    #[serde(flatten)]
+    pub(super) source: Option<Source<'a>>,
     pub(super) pattern: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) package: Option<&'a str>,
     /// Null where no test started the goroutines; not there at all where no tests ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) test: Option<Option<&'a str>>,
+}
+
+/// What only findings in source have.
+#[derive(Serialize)]
+pub(super) struct Source<'a> {
+    pub(super) end_line: Option<u32>,
+    pub(super) end_column: Option<u32>,
+    pub(super) related: Vec<Related<'a>>,
+    pub(super) fingerprint: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Related<'a> {
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+    pub(super) column: Option<u32>,
+    pub(super) label: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Step<'a> {
+    pub(super) goroutine: &'a str,
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+    pub(super) action: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Fix<'a> {
+    pub(super) title: &'a str,
+    pub(super) edits: Vec<Edit<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Edit<'a> {
+    pub(super) file: &'a str,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) text: &'a str,
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ use crate::json::ascii_escapes;
 use crate::place::{is_drive, located, slashes};
 use crate::{Document, Error, Format, Style, TOOL, words};
 
+mod cause;
 mod wire;
 
 /// Results written: GitHub shows the first 5000 of a run, in order, and findings come worst first.
@@ -37,6 +38,7 @@ pub(crate) fn render(
             let groups = report.trend.sites.iter().map(|site| &site.group).collect();
             log(&report.trend.findings, groups, &report.problems, style)
         }
+        Document::Lint(report) => log(report.findings, Vec::new(), &report.problems, style),
         Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Sarif)),
     };
     let text = serde_json::to_string_pretty(&log).map_err(std::io::Error::from)?;
@@ -122,6 +124,21 @@ fn outcome<'a>(
         text.push_str("\n\nHelp: ");
         text.push_str(&clean(&finding.help));
     }
+    let cause = finding.cause.as_deref();
+    let mut at = location(
+        &place.function,
+        &place.file,
+        place.line,
+        place.column,
+        style,
+    );
+    if let (Some(physical), Some((line, column))) =
+        (&mut at.physical_location, cause.and_then(|cause| cause.end))
+        && let Some(region) = &mut physical.region
+    {
+        region.end_line = Some(line);
+        region.end_column = Some(column);
+    }
     let created = group.and_then(|group| group.created_by.as_ref());
     let created = created.filter(|frame| !frame.file.is_empty());
     let created = created.map(|frame| wire::Location {
@@ -140,19 +157,24 @@ fn outcome<'a>(
             Verdict::Normal => "none",
         },
         message: wire::Text { text },
-        locations: [location(
-            &place.function,
-            &place.file,
-            place.line,
-            place.column,
-            style,
-        )],
-        related_locations: created.into_iter().collect(),
+        locations: [at],
+        related_locations: cause.map_or_else(
+            || created.into_iter().collect(),
+            |cause| cause::related(cause, style),
+        ),
+        code_flows: cause
+            .map(|cause| cause::flows(cause, style))
+            .unwrap_or_default(),
+        fixes: cause
+            .and_then(|cause| cause.fix.as_ref())
+            .map(|fix| cause::fix(fix, style))
+            .into_iter()
+            .collect(),
         partial_fingerprints: fingerprints(finding, seen),
         properties: wire::Properties {
             verdict: finding.verdict.as_str(),
             operation: finding.operation.as_str(),
-            goroutines: finding.count,
+            goroutines: cause.is_none().then_some(finding.count),
             retained_bytes: finding.retained_bytes,
             pattern: finding.pattern.map(gorphan_model::Pattern::name),
             evidence: finding
@@ -178,6 +200,8 @@ fn location(
         region: (line > 0).then_some(wire::Region {
             start_line: line,
             start_column: column.filter(|column| *column > 0),
+            end_line: None,
+            end_column: None,
         }),
     });
     wire::Location {
@@ -219,14 +243,17 @@ fn percent(path: &str) -> String {
     encoded
 }
 
-/// What stays the same when lines move: the operation and the canonical function, with a number where a function blocks
+/// What stays the same when lines move: what the source analysis says does, or else the operation and the canonical function, with a number where a function blocks
 /// in one operation at several lines. GitHub goes by `primaryLocationLineHash`.
 fn fingerprints(
     finding: &Finding,
     seen: &mut HashMap<String, u32>,
 ) -> BTreeMap<&'static str, String> {
     let function = symbol::canonical(&finding.place.function);
-    let hash = fnv1a(&format!("{}\0{function}", finding.operation));
+    let hash = match &finding.cause {
+        Some(cause) => cause.fingerprint.clone(),
+        None => fnv1a(&format!("{}\0{function}", finding.operation)),
+    };
     let nth = seen.entry(hash.clone()).or_default();
     *nth = nth.saturating_add(1);
     let value = format!("{hash}:{nth}");
@@ -249,7 +276,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{check, sample_proof, sample_quiet, sample_report};
+    use crate::testing::{check, sample_lint, sample_proof, sample_quiet, sample_report};
 
     fn sarif(document: &Document<'_>) -> Value {
         let style = Style {
@@ -296,6 +323,8 @@ mod tests {
         );
         let proof = sarif(&sample_proof().inspect());
         insta::assert_json_snapshot!("proof", proof["runs"][0]["results"]);
+        let lint = sarif(&sample_lint().document());
+        insta::assert_json_snapshot!("lint", lint["runs"][0]["results"]);
         let quiet = sarif(&sample_quiet().inspect());
         assert_eq!(quiet["runs"][0]["results"], Value::Array(Vec::new()));
     }

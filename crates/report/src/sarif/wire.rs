@@ -76,8 +76,62 @@ pub(super) struct Outcome<'a> {
     pub(super) locations: [Location; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) related_locations: Vec<Location>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) code_flows: Vec<CodeFlow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fixes: Vec<Fix>,
     pub(super) partial_fingerprints: BTreeMap<&'static str, String>,
     pub(super) properties: Properties<'a>,
+}
+
+/// How goroutines come to where they block.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CodeFlow {
+    pub(super) thread_flows: Vec<ThreadFlow>,
+}
+
+/// The steps of one goroutine.
+#[derive(Serialize)]
+pub(super) struct ThreadFlow {
+    pub(super) id: String,
+    pub(super) locations: Vec<ThreadFlowLocation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreadFlowLocation {
+    pub(super) location: Location,
+    /// From 1, over all goroutines.
+    pub(super) execution_order: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Fix {
+    pub(super) description: Text,
+    pub(super) artifact_changes: Vec<ArtifactChange>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ArtifactChange {
+    pub(super) artifact_location: ArtifactLocation,
+    pub(super) replacements: Vec<Replacement>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Replacement {
+    pub(super) deleted_region: Bytes,
+    pub(super) inserted_content: Text,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Bytes {
+    pub(super) byte_offset: u32,
+    pub(super) byte_length: u32,
 }
 
 #[derive(Serialize)]
@@ -109,6 +163,10 @@ pub(super) struct Region {
     pub(super) start_line: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) start_column: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end_line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end_column: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -123,7 +181,8 @@ pub(super) struct LogicalLocation {
 pub(super) struct Properties<'a> {
     pub(super) verdict: &'a str,
     pub(super) operation: &'a str,
-    pub(super) goroutines: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) goroutines: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retained_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ mod diagnostic;
 mod diff;
 mod gctrace;
 mod ink;
+mod lint;
 mod load;
 mod plot;
 mod table;
@@ -40,6 +41,7 @@ pub(crate) fn render(
         Document::Diff(report) => diff::render(report, style, out),
         Document::GcTrace(report) => gctrace::render(report, style, out),
         Document::Load(report) => load::render(report, style, out),
+        Document::Lint(report) => lint::render(report, style, out),
     }
 }
 
