@@ -9,7 +9,7 @@ use crate::{Outcome, output};
 const MAX_LINES: usize = 600;
 
 /// Which of our crates each crate may use: imports point down.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("decode", &["model"]),
     ("report", &["model"]),
@@ -18,20 +18,33 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("capture", &["model", "decode", "goruntime"]),
     ("gate", &["model", "decode", "goruntime", "capture"]),
     (
+        "fleet",
+        &["model", "decode", "goruntime", "capture", "lint"],
+    ),
+    (
         "gorphan",
-        &["model", "decode", "goruntime", "report", "capture", "gate"],
+        &[
+            "model",
+            "decode",
+            "goruntime",
+            "report",
+            "capture",
+            "gate",
+            "fleet",
+        ],
     ),
     ("xtask", &[]),
 ];
 
 /// Crates in which unsafe code is forbidden for good; capture is its only room.
-const SAFE: [&str; 7] = [
+const SAFE: [&str; 8] = [
     "model",
     "decode",
     "goruntime",
     "report",
     "lint",
     "gate",
+    "fleet",
     "gorphan",
 ];
 

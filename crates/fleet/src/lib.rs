@@ -1,0 +1,16 @@
+//! Fleets: where the instances of services are, sweeping over their goroutine profiles politely, and telling leaks from
+//! healthy sites over time.
+//!
+//! [`config`] reads the part of `gorphan.yaml` that a fleet needs, [`discover`] finds targets, [`sweep`] fetches and merges
+//! them by blocked site, [`history`] keeps what sweeps saw, and [`rank`] judges. Clocks and randomness come from outside:
+//! a sweep's time is an argument, and so is what spreads retries.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod discover;
+mod http;
+mod labels;
+
+pub use config::{ConfigError, FleetConfig};
+pub use labels::LabelSet;
