@@ -12,8 +12,10 @@
 //! let mut program = Program::new();
 //! let package = program.add(Package::new("example.com/p", vec![Arc::new(file)]));
 //!
-//! let checker = Checker::new(&program, &names, package);
-//! assert_eq!(checker.package(), package);
+//! let mut checker = Checker::new(&program, &names, package);
+//! let c = checker.lookup(package, names.find("c").expect("it was read")).expect("it is declared");
+//! let typ = checker.object_type(c);
+//! assert_eq!(checker.describe(typ), "chan int");
 //! ```
 //!
 //! - A [`Program`] holds parsed [`Package`]s and says which imports which. It does not change while packages are checked; any
@@ -27,11 +29,23 @@
 //!   imports are at hand; unsound source and missing imports have many. Nothing here reports errors: that is the compiler's
 //!   business.
 
+mod call;
 mod checker;
 mod constant;
+mod declare;
+mod describe;
+mod expr;
+mod generic;
+mod lookup;
 mod object;
 mod program;
+mod scope;
+mod stmt;
+mod store;
+mod table;
 mod typ;
+mod universe;
+mod written;
 
 /// A hash table whose order differs from run to run: sort what comes out of it.
 type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;

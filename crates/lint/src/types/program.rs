@@ -7,9 +7,17 @@ use super::Map;
 use crate::syntax::ast::{DeclKind, ExprKind, FunctionId, SpecId, SpecKind, ValueKind};
 use crate::syntax::{File, Name, Span};
 
+/// Aliases of aliases that are followed from a receiver to its type; real ones have one or two.
+const MAX_ALIASES: u32 = 16;
+
 /// The number of a package in its [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PackageId(u32);
+
+impl PackageId {
+    /// No package: that of what Go predeclares.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
 
 /// A file of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +122,10 @@ pub struct Package {
     declared: Map<Name, Declared>,
     /// The methods by the name of the receiver's type.
     methods: Map<Name, Vec<DeclaredMethod>>,
+    /// The receivers that have a method of a name.
+    receivers: Map<Name, Vec<Name>>,
+    /// Of the aliases that are receivers: the types they are.
+    aliases: Map<Name, Name>,
 }
 
 /// An import of a file.
@@ -168,6 +180,8 @@ impl Package {
             file_imports: Vec::with_capacity(files.len()),
             declared: Map::default(),
             methods: Map::default(),
+            receivers: Map::default(),
+            aliases: Map::default(),
         };
         for (index, file) in (0..).zip(&files) {
             package.file_imports.push(Vec::new());
@@ -176,6 +190,16 @@ impl Package {
             }
         }
         package.files = files;
+        package.follow_aliases();
+        for (receiver, methods) in &package.methods {
+            for method in methods {
+                package
+                    .receivers
+                    .entry(method.name)
+                    .or_default()
+                    .push(*receiver);
+            }
+        }
         package
     }
 
@@ -197,12 +221,10 @@ impl Package {
             .map_or(&[], Vec::as_slice)
     }
 
-    #[expect(dead_code, reason = "the checker lands next")]
     pub(super) fn declared(&self, name: Name) -> Option<Declared> {
         self.declared.get(&name).copied()
     }
 
-    #[expect(dead_code, reason = "the checker lands next")]
     /// All declarations but methods, in no order.
     pub(super) fn all_declared(&self) -> impl Iterator<Item = (Name, Declared)> {
         self.declared
@@ -210,10 +232,78 @@ impl Package {
             .map(|(name, declared)| (*name, *declared))
     }
 
-    #[expect(dead_code, reason = "the checker lands next")]
+    /// The names of the types it declares, in no order.
+    pub(super) fn type_names(&self) -> impl Iterator<Item = Name> {
+        let types = self
+            .all_declared()
+            .filter(|(_, declared)| matches!(declared.kind, DeclaredKind::Type(_)));
+        types.map(|(name, _)| name)
+    }
+
+    /// The names of the types that have a method of this name themselves, in no order.
+    pub(super) fn receivers_of(&self, method: Name) -> &[Name] {
+        self.receivers.get(&method).map_or(&[], Vec::as_slice)
+    }
+
+    /// The packages that its files import, as far as they are at hand.
+    pub(super) fn direct_imports(&self) -> impl Iterator<Item = PackageId> {
+        let imports = self.file_imports.iter().flatten();
+        imports.filter_map(|import| self.imported(&import.path))
+    }
+
     /// The methods declared for a type.
     pub(super) fn methods(&self, receiver: Name) -> &[DeclaredMethod] {
         self.methods.get(&receiver).map_or(&[], Vec::as_slice)
+    }
+
+    /// The type that a receiver's name means.
+    pub(super) fn alias_target(&self, receiver: Name) -> Name {
+        self.aliases.get(&receiver).copied().unwrap_or(receiver)
+    }
+
+    /// Gives methods that are declared for an alias to the type that it is.
+    fn follow_aliases(&mut self) {
+        let mut receivers: Vec<Name> = self.methods.keys().copied().collect();
+        receivers.sort();
+        for receiver in receivers {
+            let mut target = receiver;
+            for _ in 0..MAX_ALIASES {
+                let Some(next) = self.alias_of(target) else {
+                    break;
+                };
+                target = next;
+            }
+            if target != receiver {
+                self.aliases.insert(receiver, target);
+                let methods = self.methods.remove(&receiver).unwrap_or_default();
+                self.methods.entry(target).or_default().extend(methods);
+            }
+        }
+    }
+
+    /// The name on the right of an alias of a type of this package.
+    fn alias_of(&self, name: Name) -> Option<Name> {
+        let declared = self.declared(name)?;
+        let DeclaredKind::Type(spec) = declared.kind else {
+            return None;
+        };
+        let ast = &self.files.get(declared.file as usize)?.ast;
+        let SpecKind::Type {
+            alias: true,
+            mut typ,
+            ..
+        } = ast[spec].kind
+        else {
+            return None;
+        };
+        loop {
+            typ = match ast[typ].kind {
+                ExprKind::Paren(inner) | ExprKind::Star(inner) => inner,
+                ExprKind::Index { operand, .. } => operand,
+                ExprKind::Name(name) => return Some(name),
+                _ => return None,
+            };
+        }
     }
 
     fn declare(&mut self, index: u32, file: &File, decl: DeclKind) {

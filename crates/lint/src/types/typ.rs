@@ -97,7 +97,6 @@ pub enum Basic {
 }
 
 impl Basic {
-    #[expect(dead_code, reason = "the checker lands next")]
     /// All of them, in order: the type of each has the number behind [`TypeId::UNKNOWN`].
     pub(super) const ALL: [Self; 25] = [
         Self::Bool,

@@ -99,6 +99,11 @@ impl Ast {
         self.all()
     }
 
+    /// How many expressions and types there are: all have an index below.
+    pub fn exprs_count(&self) -> usize {
+        self.exprs.len()
+    }
+
     /// All statements, children before their parents.
     pub fn stmts(&self) -> impl Iterator<Item = (StmtId, &Stmt)> {
         self.all()
