@@ -89,7 +89,7 @@ impl Lower<'_, '_> {
                 Err(_) => Const::Other(hash(&value.to_le_bytes())),
             }),
             types::Const::Text(text) => Value::Const(Const::Other(hash(&text))),
-            types::Const::Unknown => Value::Unknown,
+            types::Const::Unknown | types::Const::Float(_) => Value::Unknown,
         })
     }
 
