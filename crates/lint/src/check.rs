@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use crate::finding::{Finding, Ledger};
+use crate::ir::{ObjectKind, Shape};
+use crate::lower::lower;
+use crate::rules;
+use crate::summary::{Analysis, analyse};
 use crate::syntax::Names;
-use crate::types::{PackageId, Program};
+use crate::types::{Checker, PackageId, Program};
 
 /// What importers of a package need to know of its functions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,11 +47,58 @@ pub struct Circumstances {
 /// Checks a package. `facts_of` tells what is known of packages that it imports, however indirectly; of one for which it has nothing,
 /// nothing is known.
 pub fn check(
-    _program: &Program,
-    _names: &Names,
-    _package: PackageId,
+    program: &Program,
+    names: &Names,
+    package: PackageId,
     _circumstances: Circumstances,
     _facts_of: &dyn Fn(PackageId) -> Option<Arc<Facts>>,
 ) -> Checked {
-    Checked::default()
+    let mut checker = Checker::new(program, names, package);
+    checker.check_all();
+    let analysis = analyse(lower(&mut checker));
+    let files = &program.package(package).files;
+    let findings = rules::check(&rules::Context::new(&analysis, names, files));
+    let ledger = ledger(&analysis, &findings);
+    Checked {
+        findings,
+        ledger,
+        facts: Facts::default(),
+    }
+}
+
+/// What became of the channels, locks, wait groups and conditions that the package makes.
+fn ledger(analysis: &Analysis, findings: &[Finding]) -> Ledger {
+    let mut ledger = Ledger::default();
+    let ir = &analysis.ir;
+    for (id, object) in ir.objects() {
+        let is_waited_on = match &object.kind {
+            ObjectKind::Chan { .. } | ObjectKind::Cond { .. } => true,
+            ObjectKind::Value { shape, .. } => {
+                matches!(shape, Shape::Mutex | Shape::RwMutex | Shape::WaitGroup)
+            }
+            _ => false,
+        };
+        let operations = analysis.operations(id);
+        if !is_waited_on || operations.is_empty() {
+            continue;
+        }
+        let is_told_of = operations.iter().any(|at| {
+            let site = ir.site(*at);
+            let at = |finding: &Finding| (finding.at.file.0, finding.at.span);
+            findings
+                .iter()
+                .any(|finding| at(finding) == (site.file, site.span))
+        });
+        let is_vague = operations.iter().any(|at| !ir[at.func].unknowns.is_empty());
+        if is_told_of {
+            ledger.scopes_leaking += 1;
+        } else if ir.aliases.escape(id).is_some() {
+            ledger.undecided("other packages can reach it");
+        } else if is_vague {
+            ledger.undecided("a function that uses it was not understood");
+        } else {
+            ledger.scopes_proved += 1;
+        }
+    }
+    ledger
 }

@@ -10,8 +10,9 @@
 use super::components::Graph;
 use super::{FieldId, ObjectId, Place, PlaceId, Places, Site, VarId};
 
-/// Objects that one place may be before it counts as anything. Real places stay far below; sets are copied along edges.
-pub const MAX_OBJECTS: usize = 48;
+/// Objects that one place may be before it counts as anything. Places of real code have a
+/// handful, registries of functions some hundred; sets are copied along edges.
+pub const MAX_OBJECTS: usize = 256;
 
 /// A place that values flow through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

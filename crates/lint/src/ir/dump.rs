@@ -41,7 +41,17 @@ impl Dump<'_> {
             .map(|var| self.names.text(self.package[*var].name))
             .collect();
         let _ = writeln!(self.text, "func {}({})", func.name, params.join(", "));
-        for (id, block) in func.blocks() {
+        let mut is_alive = vec![false; func.blocks.len()];
+        let mut work = vec![super::BlockId(0)];
+        while let Some(block) = work.pop() {
+            if let Some(alive) = is_alive.get_mut(block.index())
+                && !std::mem::replace(alive, true)
+            {
+                work.extend(func.successors(block).into_iter().map(|(to, _)| to));
+            }
+        }
+        let alive = func.blocks().zip(is_alive);
+        for (id, block) in alive.filter(|(_, alive)| *alive).map(|(block, _)| block) {
             let head = match block.in_loop.map(|inner| &func[inner]) {
                 Some(inner) if inner.head == id => self.head(inner),
                 _ => String::new(),

@@ -7,7 +7,8 @@ use crate::ir::{
     Place, PlaceId, Shape, Site, Var, VarId, VarKind,
 };
 use crate::syntax::ast::{
-    BlockId, Body, DeclKind, FieldId as Param, FunctionId, Ident, List, SignatureId,
+    BlockId, Body, DeclKind, ExprId, ExprKind, FieldId as Param, FunctionId, Ident, List,
+    SignatureId, SpecKind,
 };
 use crate::syntax::{Name, Span};
 use crate::types::{FileId, TypeId};
@@ -39,7 +40,7 @@ impl Lower<'_, '_> {
             .and_then(|list| ast[list].first())
             .is_some_and(|field| {
                 let typ = ast.unparen(ast[*field].typ);
-                matches!(ast[typ].kind, crate::syntax::ast::ExprKind::Star(_))
+                matches!(ast[typ].kind, ExprKind::Star(_))
             });
         let name = match &key.receiver {
             Some(receiver) if is_pointer => format!("(*{receiver}).{}", key.name),
@@ -394,10 +395,7 @@ impl Lower<'_, '_> {
                 shape: what.shape,
                 declared: Some(Declared::Field(id)),
             };
-            let site = Site {
-                file: 0,
-                span: Span::default(),
-            };
+            let site = self.field_site(key, name);
             let object = self.new_object(kind, site);
             self.flow.start(node, object);
         }
@@ -406,6 +404,60 @@ impl Lower<'_, '_> {
             self.admit(node);
         }
         id
+    }
+
+    /// Where a field is declared, if that is in this package.
+    fn field_site(&self, owner: Owner, name: Name) -> Site {
+        let nowhere = Site {
+            file: 0,
+            span: Span::default(),
+        };
+        let Owner::Named(owner) = owner else {
+            return nowhere;
+        };
+        let object = self.checker.object(owner);
+        let (types::ObjectKind::Type(spec), Some(file)) = (object.kind, object.file) else {
+            return nowhere;
+        };
+        if file.package != self.package {
+            return nowhere;
+        }
+        let ast = &self.program.file(file).ast;
+        let mut span = object.span;
+        if let SpecKind::Type { typ, .. } = ast[spec].kind
+            && let ExprKind::Struct(fields) = ast[ast.unparen(typ)].kind
+        {
+            for field in &ast[fields] {
+                let field = &ast[*field];
+                let named = ast[field.names].iter().find(|ident| ident.name == name);
+                match named {
+                    Some(ident) => span = ident.span,
+                    None if field.names.is_empty() && self.ends_in(file, field.typ, name) => {
+                        span = ast[field.typ].span;
+                    }
+                    None => {}
+                }
+            }
+        }
+        Site {
+            file: file.index,
+            span,
+        }
+    }
+
+    /// Whether a type is written with this name last: `*sync.Mutex` for `Mutex`.
+    fn ends_in(&self, file: FileId, typ: ExprId, name: Name) -> bool {
+        let ast = &self.program.file(file).ast;
+        match ast[ast.unparen(typ)].kind {
+            ExprKind::Name(found) => found == name,
+            ExprKind::Selector { field, .. } => field.name == name,
+            ExprKind::Star(inner) => match ast[ast.unparen(inner)].kind {
+                ExprKind::Name(found) => found == name,
+                ExprKind::Selector { field, .. } => field.name == name,
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// The field that stands for the elements of a type of channel, the same for all channels of them.

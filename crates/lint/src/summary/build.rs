@@ -159,7 +159,8 @@ impl Build {
                 }
             }
             if let End::Select { arms, .. } = &block.exit {
-                work.extend(arms.iter().map(|arm| (arm.instr, place, How::Plain)));
+                // Done only where the arm is taken.
+                work.extend(arms.iter().map(|arm| (arm.instr, arm.to, How::Plain)));
             }
         }
         let mut is_partial = !func.unknowns.is_empty();
