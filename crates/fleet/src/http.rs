@@ -125,7 +125,6 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    #[allow(dead_code)] // discovery asks few at a time; sweeps make room
     pub(crate) fn new(bytes: u64) -> Self {
         let all = u32::try_from(bytes.div_ceil(1024))
             .unwrap_or(u32::MAX)

@@ -11,6 +11,8 @@ pub mod config;
 pub mod discover;
 mod http;
 mod labels;
+pub mod sweep;
 
 pub use config::{ConfigError, FleetConfig};
+pub use http::FetchError;
 pub use labels::LabelSet;
