@@ -131,6 +131,15 @@ impl Runtime {
         Some(Address(found?.entry))
     }
 
+    /// The linked address of the instruction by which a function makes its frame: it is executed once in each call, before
+    /// anything that the source says.
+    pub fn frame(&self, name: &str) -> Option<Address> {
+        let work = Work::new();
+        let code = self.code(&work).ok()?;
+        let [function] = code.named([name]);
+        variables::frame(&code, &function?).map(Address)
+    }
+
     /// The linked address of the first instruction of a function that calls another directly.
     pub fn call(&self, within: &str, to: &str) -> Option<Address> {
         let work = Work::new();

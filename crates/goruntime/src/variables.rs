@@ -2,7 +2,7 @@
 
 pub(crate) mod roots;
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 use crate::image::pclntab::{Code, Function, Table, Work};
 use crate::layout::Layout;
@@ -10,6 +10,8 @@ use crate::{Error, Image};
 
 /// Bytes of one function that are decoded; those looked at have under 2,000.
 const MAX_CODE_BYTES: u64 = 64 << 10;
+/// Bytes at the start of a function that check whether the stack has room; the longest form has less than 40.
+const MAX_CHECK_BYTES: u64 = 64;
 
 /// Linked addresses of variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +112,30 @@ fn references(code: &Code<'_>, function: &Function<'_>) -> Vec<(Instruction, u64
         relative.then(|| (instruction, instruction.ip_rel_memory_address()))
     });
     named.collect()
+}
+
+/// The address of the instruction that makes a function's frame: `push rbp` (from Go 1.21) or `sub rsp, N` (before), after
+/// the check whether the stack has room, which jumps away and comes back to the first instruction if it has not.
+pub(crate) fn frame(code: &Code<'_>, function: &Function<'_>) -> Option<u64> {
+    let length = function
+        .end
+        .saturating_sub(function.entry)
+        .min(MAX_CHECK_BYTES);
+    let bytes = code.image.at(function.entry, length)?;
+    let decoder = Decoder::with_ip(64, bytes, function.entry, DecoderOptions::NONE);
+    let makes_frame = |one: &Instruction| match one.mnemonic() {
+        Mnemonic::Push => one.op0_register() == Register::RBP,
+        Mnemonic::Sub => one.op0_register() == Register::RSP,
+        _ => false,
+    };
+    let check = |one: &Instruction| {
+        matches!(
+            one.mnemonic(),
+            Mnemonic::Cmp | Mnemonic::Lea | Mnemonic::Jbe | Mnemonic::Jb | Mnemonic::Nop
+        )
+    };
+    let mut instructions = decoder.into_iter().skip_while(check);
+    instructions.next().filter(makes_frame).map(|one| one.ip())
 }
 
 /// The address of the first instruction of `within` that calls `to`.

@@ -1,12 +1,13 @@
 //! A Go program that is started in order to be watched until its end: it stops where asked, and its goroutines are read
 //! there.
 //!
-//! It stops by the processor's own breakpoints, so nothing of its code is changed, and only at those and at signals and new
-//! threads: its system calls are not slowed. Threads are traced from the program's start on, so no permission is needed but
-//! that to trace one's own child. If this program dies the kernel ends the other.
+//! It stops at breakpoints in its memory, as a debugger sets them, and otherwise only at signals and new threads: its system
+//! calls are not slowed. Threads are traced from the program's start on, so no permission is needed but that to trace one's
+//! own child. If this program dies the kernel ends the other.
 //!
 //! The kernel ties tracing to one thread: start and use a [`Watch`] on one.
 
+mod breakpoint;
 mod launch;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -20,6 +21,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use rustix::process::WaitStatus;
 
+use breakpoint::Breakpoint;
 pub use launch::{Started, probe, start, stop_and_become, wait};
 use launch::{ending, wait_options};
 
@@ -27,8 +29,6 @@ use super::freeze::{general, raw};
 use super::live::Opened;
 use super::{Pid, ProcessError, runtime_of};
 
-/// Breakpoints that an x86-64 processor has.
-pub const MAX_POINTS: usize = 4;
 /// In the upper bits of a stop's status: interrupted, or stopped by job control.
 const EVENT_STOP: i32 = 128;
 /// Bytes of the region whose addresses mark goroutines; none is ever in use, so it costs address space alone.
@@ -39,7 +39,7 @@ const MARK_SIZE: u64 = 32;
 /// Where a watched program is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point<'a> {
-    /// At the first instruction of a function.
+    /// Where a function begins, with its arguments still in registers.
     Entry(&'a str),
     /// Where a function calls another: only there can [`Watch::call_before`] put another call.
     Call {
@@ -83,8 +83,8 @@ pub struct Watch {
     runtime: Runtime,
     pid: Pid,
     threads: BTreeMap<Pid, State>,
-    /// Addresses in the target; 0 where there is no such function.
-    points: Vec<u64>,
+    /// `None` where there is no such function.
+    points: Vec<Option<Breakpoint>>,
     /// First arguments of functions that a call was put before, by goroutine.
     calls: HashMap<u64, u64>,
     marks: Option<Address>,
@@ -97,6 +97,8 @@ enum State {
     Running,
     /// To be continued with this signal; 0 is none.
     Stopped(i32),
+    /// Stands before the instruction of a point.
+    At(usize),
     /// Stopped by job control: told to listen until that ends.
     Suspended,
 }
@@ -108,32 +110,29 @@ impl Watch {
         let name = format!("process {pid}");
         let runtime = runtime_of(&opened.executable, &name)?;
         let bias = opened.bias.0;
-        let address = |point: &Point<'_>| {
+        let failed = |what, source| ProcessError::System { pid, what, source };
+        let mut found = Vec::new();
+        for point in points {
             let linked = match point {
-                Point::Entry(function) => runtime.function(function),
+                Point::Entry(function) => runtime.frame(function),
                 Point::Call { within, to } => runtime.call(within, to),
             };
-            linked.map_or(0, |linked| linked.0.wrapping_add(bias))
-        };
-        let points: Vec<u64> = points.iter().take(MAX_POINTS).map(address).collect();
+            let address = linked.map(|linked| linked.0.wrapping_add(bias));
+            let point = address.map(|address| Breakpoint::set(pid, address, &opened.memory));
+            let point = point.transpose();
+            found.push(point.map_err(|source| failed("setting breakpoints", source))?);
+        }
         let mut watch = Self {
             opened,
             runtime,
             pid,
             threads: BTreeMap::from([(pid, State::Stopped(0))]),
-            points,
+            points: found,
             calls: HashMap::new(),
             marks: None,
             queued: VecDeque::new(),
             replaced: false,
         };
-        watch
-            .set_points(pid)
-            .map_err(|error| ProcessError::System {
-                pid,
-                what: "setting breakpoints",
-                source: error.into(),
-            })?;
         watch.marks = watch.reserve();
         Ok(watch)
     }
@@ -150,7 +149,7 @@ impl Watch {
 
     /// Whether the program has a point.
     pub fn has(&self, point: usize) -> bool {
-        self.points.get(point).is_some_and(|address| *address != 0)
+        self.points.get(point).is_some_and(Option::is_some)
     }
 
     /// Lets the program run until something happens.
@@ -326,27 +325,21 @@ impl Watch {
             .copy(self.opened.bias, &self.opened.memory, &moment)
     }
 
-    fn set_points(&self, thread: Pid) -> nix::Result<()> {
-        let base = std::mem::offset_of!(libc::user, u_debugreg);
-        let register = |index: usize| std::ptr::without_provenance_mut(base + index * 8);
-        let mut enabled = 0;
-        for (index, address) in self.points.iter().enumerate() {
-            if *address == 0 {
-                continue;
-            }
-            ptrace::write_user(raw(thread), register(index), address.cast_signed())?;
-            // Its bit for this task; the kind and length of an instruction are all zero.
-            enabled |= 1 << (index * 2);
-        }
-        ptrace::write_user(raw(thread), register(7), enabled)
-    }
-
     fn resume_all(&mut self) -> io::Result<()> {
         for (thread, state) in &mut self.threads {
-            if let State::Stopped(signal) = *state {
-                *state = State::Running;
-                resume(libc::PTRACE_CONT, *thread, signal)?;
-            }
+            let signal = match *state {
+                State::Stopped(signal) => signal,
+                State::At(point) => {
+                    if let Some(Some(point)) = self.points.get(point) {
+                        // It was killed meanwhile; its end will be told.
+                        let _ = point.step(*thread);
+                    }
+                    0
+                }
+                State::Running | State::Suspended => continue,
+            };
+            *state = State::Running;
+            resume(libc::PTRACE_CONT, *thread, signal)?;
         }
         Ok(())
     }
@@ -392,16 +385,18 @@ impl Watch {
         }
         let stop = status.as_raw() >> 8;
         let (event, signal) = (stop >> 8, stop & 0xff);
-        let known = self.threads.contains_key(&thread);
-        if !known && !self.replaced {
-            // A thread that was started by a traced one, before its first instruction.
-            self.set_points(thread)?;
-        }
         let mut state = State::Stopped(0);
         let mut told = None;
         match event {
             0 if signal == libc::SIGTRAP => match self.point_at(thread)? {
-                Some(event) => told = Some(event),
+                Some((point, again)) => {
+                    state = State::At(point);
+                    told = Some(Event::At {
+                        point,
+                        thread,
+                        again,
+                    });
+                }
                 None => state = State::Stopped(signal),
             },
             0 => state = State::Stopped(signal),
@@ -422,26 +417,28 @@ impl Watch {
         Ok(told)
     }
 
-    /// The point at which a thread that was trapped stands.
-    fn point_at(&mut self, thread: Pid) -> io::Result<Option<Event>> {
+    /// The point at which a thread that was trapped stands, and whether it does so for the second time. Then the thread is
+    /// as it was before the instruction there.
+    fn point_at(&mut self, thread: Pid) -> io::Result<Option<(usize, bool)>> {
+        // The kernel's word that it is no signal that somebody sent.
+        if ptrace::getsiginfo(raw(thread))?.si_code != libc::SI_KERNEL {
+            return Ok(None);
+        }
         let mut registers = ptrace::getregs(raw(thread))?;
-        let at = self
-            .points
-            .iter()
-            .position(|address| *address == registers.rip);
-        let Some(point) = at.filter(|_| registers.rip != 0) else {
+        let stands = |point: &Option<Breakpoint>| {
+            let point = point.as_ref();
+            point.is_some_and(|point| point.after() == registers.rip)
+        };
+        let Some(index) = self.points.iter().position(stands) else {
             return Ok(None);
         };
+        registers.rip = registers.rip.wrapping_sub(1);
         let argument = self.calls.remove(&registers.r14);
         if let Some(argument) = argument {
             registers.rax = argument;
-            ptrace::setregs(raw(thread), registers)?;
         }
-        Ok(Some(Event::At {
-            point,
-            thread,
-            again: argument.is_some(),
-        }))
+        ptrace::setregs(raw(thread), registers)?;
+        Ok(Some((index, argument.is_some())))
     }
 
     /// Reserves the addresses of the marks in the program, by a system call that it makes before its first instruction.
@@ -475,10 +472,19 @@ impl Drop for Watch {
     fn drop(&mut self) {
         // Its end was seen, or whoever gave up on it wants it to go on. The kernel ends what is still traced by then.
         if self.stop_all().is_ok() {
-            for (thread, state) in &self.threads {
-                if let State::Stopped(signal) = *state {
-                    let _ = resume(libc::PTRACE_DETACH, *thread, signal);
+            let any = self.threads.keys().next().copied();
+            for point in self.points.iter().flatten() {
+                if let Some(thread) = any {
+                    let _ = point.remove(thread, &self.opened.memory);
                 }
+            }
+            for (thread, state) in &self.threads {
+                let signal = match *state {
+                    State::Stopped(signal) => signal,
+                    State::At(_) => 0,
+                    State::Running | State::Suspended => continue,
+                };
+                let _ = resume(libc::PTRACE_DETACH, *thread, signal);
             }
         }
     }

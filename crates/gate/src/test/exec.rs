@@ -1,7 +1,6 @@
 //! One test binary under watch: what is left of its goroutines when it is about to exit.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use gorphan_model::query::GroupBy;
 use gorphan_model::{Sample, Snapshot};
 
 use super::left::{self, Kind};
-use super::names::{self, EXIT, LAST, MAX_NAME_BYTES, is_name, name_offset, points};
+use super::names::{self, EXAMPLE, EXIT, MAX_NAME_BYTES, POINTS, is_name, name_offset};
 use super::record::{Frame, Left, Record, Unwatched};
 use super::wrapper::{Ending, ExecOptions};
 
@@ -29,12 +28,10 @@ const MAX_TESTS: usize = 100_000;
 /// Runs a test binary to its end.
 pub(super) fn watched(
     launcher: &mut Command,
-    arguments: &[OsString],
     options: &ExecOptions,
     record: &mut Record,
 ) -> io::Result<Ending> {
-    let benchmarks = names::has_benchmarks(arguments);
-    let ending = match watch::start(launcher, &points(benchmarks))? {
+    let ending = match watch::start(launcher, &POINTS)? {
         Started::Unwatched(pid, why) => {
             record.unwatched = Some(Unwatched::Failed(why.to_string()));
             watch::wait(pid)?
@@ -43,7 +40,7 @@ pub(super) fn watched(
             record.unwatched = Some(Unwatched::Crashed);
             ending
         }
-        Started::Watched(watch) => Run::new(watch, options, benchmarks).follow(record)?,
+        Started::Watched(watch) => Run::new(watch, options).follow(record)?,
     };
     Ok(match ending {
         watch::Ending::Exited(status) => Ending::Exited(status),
@@ -58,8 +55,6 @@ struct Run<'a> {
     /// Whether the exit status is an argument there: from Go 1.20. Before, only a status of 0 comes by.
     tells_status: bool,
     name_offset: Option<u64>,
-    /// The point where examples start.
-    examples: Option<usize>,
     names: Vec<String>,
     numbers: HashMap<String, usize>,
     /// Tests by the number of the goroutine that ran them: what the test starts under labels of its own has no mark.
@@ -77,14 +72,13 @@ struct Exiting {
 }
 
 impl<'a> Run<'a> {
-    fn new(watch: Box<Watch>, options: &'a ExecOptions, benchmarks: bool) -> Self {
+    fn new(watch: Box<Watch>, options: &'a ExecOptions) -> Self {
         let version = GoVersion::parse(watch.go_version());
         Self {
             tells_status: version.is_none_or(|version| version.minor >= 20),
             name_offset: version.and_then(|version| name_offset(version.minor)),
             watch,
             options,
-            examples: (!benchmarks).then_some(LAST),
             names: Vec::new(),
             numbers: HashMap::new(),
             by_goroutine: HashMap::new(),
@@ -110,7 +104,7 @@ impl<'a> Run<'a> {
                     again,
                 } => self.exits(thread, again, record)?,
                 Event::At { point, thread, .. } => {
-                    self.test_starts(thread, self.examples == Some(point))?;
+                    self.test_starts(thread, point == EXAMPLE)?;
                 }
                 Event::Replaced => {
                     record.unwatched = Some(Unwatched::Replaced);
@@ -246,8 +240,9 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|one| Some((one.id.0, one.parent?.0)))
             .collect();
-        let mut found: Vec<((usize, Option<usize>), Left)> = Vec::new();
-        let mut places: HashMap<(usize, Option<usize>), usize> = HashMap::new();
+        type Key = (usize, Option<usize>, bool);
+        let mut found: Vec<(Key, Left)> = Vec::new();
+        let mut places: HashMap<Key, usize> = HashMap::new();
         for index in self.left(seen, exiting) {
             let Some(one) = details.goroutines.get(index) else {
                 continue;
@@ -257,9 +252,11 @@ impl<'a> Run<'a> {
             };
             let test = self.test_of(one.labels, one.id.0, &parents);
             let test = test.or_else(|| names::test_in(sample, &self.numbers));
-            let key = (one.sample, test);
+            // Go before 1.21 does not keep who started a goroutine.
+            let hidden = test.is_none() && one.labels != 0 && one.parent.is_none();
+            let key = (one.sample, test, hidden);
             let place = *places.entry(key).or_insert_with(|| {
-                found.push((key, self.record(sample, test)));
+                found.push((key, self.record(sample, test, hidden)));
                 found.len() - 1
             });
             if let Some((_, left)) = found.get_mut(place) {
@@ -272,10 +269,11 @@ impl<'a> Run<'a> {
         found.into_iter().map(|(_, left)| left).collect()
     }
 
-    fn record(&self, sample: &Sample, test: Option<usize>) -> Left {
+    fn record(&self, sample: &Sample, test: Option<usize>, hidden: bool) -> Left {
         let state = sample.state.as_ref();
         Left {
             test: test.and_then(|number| self.names.get(number).cloned()),
+            hidden,
             count: 0,
             ids: Vec::new(),
             state: state.map(ToString::to_string).unwrap_or_default(),

@@ -253,8 +253,10 @@ fn left_in(snapshot: &Snapshot, package: &str) -> Vec<Left> {
                 .iter()
                 .chain(created)
                 .map(|frame| &*frame.function);
+            let test = names.find_map(|name| test_in(name, package));
             Left {
-                test: names.find_map(|name| test_in(name, package)),
+                hidden: test.is_none(),
+                test,
                 count: sample.count,
                 ids: sample.identities.known.iter().map(|one| one.id.0).collect(),
                 state: sample

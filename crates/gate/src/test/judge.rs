@@ -75,12 +75,13 @@ pub fn judge(outcome: &Outcome, policy: &Policy) -> Judged {
         judged
             .packages
             .push((package.clone(), record.tests.clone()));
-        let mut by_test: BTreeMap<Option<&str>, Vec<&Left>> = BTreeMap::new();
+        let mut by_test: BTreeMap<(Option<&str>, bool), Vec<&Left>> = BTreeMap::new();
         for left in &record.left {
-            by_test.entry(left.test.as_deref()).or_default().push(left);
+            let by = (left.test.as_deref(), left.hidden);
+            by_test.entry(by).or_default().push(left);
         }
-        for (test, left) in by_test {
-            judged.add(&package, test, &left, record.grace_millis, policy);
+        for (by, left) in by_test {
+            judged.add(&package, by, &left, record.grace_millis, policy);
         }
     }
     judged.findings.sort_by(|a, b| {
@@ -94,7 +95,7 @@ impl Judged {
     fn add(
         &mut self,
         package: &str,
-        test: Option<&str>,
+        (test, hidden): (Option<&str>, bool),
         left: &[&Left],
         grace: u64,
         policy: &Policy,
@@ -119,9 +120,11 @@ impl Judged {
         for finding in &mut findings {
             finding.package = Some(package.into());
             finding.test = test.map(Arc::from);
+            let them = them(finding.count);
             let who = match test {
-                Some(test) => format!("; {test} started {}", them(finding.count)),
-                None => format!("; no test started {}", them(finding.count)),
+                Some(test) => format!("; {test} started {them}"),
+                None if hidden => format!("; which test started {them} is not known"),
+                None => format!("; no test started {them}"),
             };
             finding.message.push_str(&who);
         }

@@ -1,45 +1,25 @@
 //! Which test a goroutine belongs to: the functions of package `testing` that run tests, and where a test's name is.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 
 use gorphan_capture::process::watch::Point;
 use gorphan_model::{Sample, symbol};
 
-/// Where the program stops: where it is about to exit, and where a test, a fuzz target, and a benchmark or an example
-/// starts. There are no more breakpoints; benchmarks run only where they are asked for, and examples always.
-pub(super) fn points(benchmarks: bool) -> [Point<'static>; 4] {
-    [
-        Point::Call {
-            within: "os.Exit",
-            to: "os.runtime_beforeExit",
-        },
-        Point::Entry("testing.tRunner"),
-        Point::Entry("testing.fRunner"),
-        Point::Entry(if benchmarks {
-            "testing.(*B).runN"
-        } else {
-            "testing.runExample"
-        }),
-    ]
-}
-/// Index of the exit in [`points`].
+/// Where the program stops: where it is about to exit, and where a test, a fuzz target, a benchmark and an example starts.
+pub(super) const POINTS: [Point<'static>; 5] = [
+    Point::Call {
+        within: "os.Exit",
+        to: "os.runtime_beforeExit",
+    },
+    Point::Entry("testing.tRunner"),
+    Point::Entry("testing.fRunner"),
+    Point::Entry("testing.(*B).runN"),
+    Point::Entry("testing.runExample"),
+];
+/// Index of the exit in [`POINTS`].
 pub(super) const EXIT: usize = 0;
-/// Index of benchmarks or examples in [`points`]. The others, and benchmarks, get a pointer to a `testing.T`, `F` or `B`;
-/// an example is given by its name.
-pub(super) const LAST: usize = 3;
-
-/// Whether the arguments of a test binary ask for benchmarks.
-pub(super) fn has_benchmarks(arguments: &[OsString]) -> bool {
-    let mut words = arguments.iter().map(|word| word.to_string_lossy());
-    words.any(|word| {
-        let flag = word.trim_start_matches('-');
-        flag == "test.bench"
-            || flag
-                .strip_prefix("test.bench=")
-                .is_some_and(|it| !it.is_empty())
-    })
-}
+/// Index of examples in [`POINTS`]. An example is given by its name, the others get a pointer to a `testing.T`, `F` or `B`.
+pub(super) const EXAMPLE: usize = 4;
 
 /// Bytes of a test's name: names of subtests can be long, but not so long.
 pub(super) const MAX_NAME_BYTES: usize = 64 << 10;
@@ -115,19 +95,6 @@ mod tests {
                 proof: None,
             };
             assert_eq!(test_in(&sample, &tests), expected, "{function} {file}");
-        }
-    }
-
-    #[test]
-    fn benchmarks_are_those_asked_for() {
-        for (words, expected) in [
-            (&["-test.bench=.", "-test.run=A"][..], true),
-            (&["-test.bench", "."], true),
-            (&["-test.bench=", "-test.benchtime=1x"], false),
-            (&[], false),
-        ] {
-            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            assert_eq!(has_benchmarks(&words), expected, "{words:?}");
         }
     }
 

@@ -58,6 +58,8 @@ pub enum Unwatched {
 pub struct Left {
     /// The test that started them, or that started who started them; `None` where no test did.
     pub test: Option<String>,
+    /// A test may have started them, and cannot be told.
+    pub hidden: bool,
     /// How many.
     pub count: u64,
     /// Their numbers, the first thousand.

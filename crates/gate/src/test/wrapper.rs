@@ -66,7 +66,7 @@ fn run(
     options: &ExecOptions,
     record: &mut Record,
 ) -> io::Result<Ending> {
-    super::exec::watched(launcher.args(command), command, options, record)
+    super::exec::watched(launcher.args(command), options, record)
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]

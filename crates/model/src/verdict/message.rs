@@ -97,8 +97,11 @@ fn origin(group: &Group) -> String {
 
 fn why(census: &Census<'_>, group: &Group) -> String {
     let of = |kind: &str| group.evidence.iter().any(|one| one.kind() == kind);
-    let left = "; they were still there when all tests were over";
-    let left = if of("leftover") { left } else { "" };
+    let left = match (of("leftover"), group.count) {
+        (false, _) => "",
+        (true, 1) => "; it was still there when all tests were over",
+        (true, _) => "; they were still there when all tests were over",
+    };
     if let Some(proven) = proof::leaked(census, group) {
         return format!("{left}{proven}");
     }
