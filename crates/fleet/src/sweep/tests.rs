@@ -272,7 +272,7 @@ async fn bombs_are_not_unpacked() {
     let server = serving(ResponseTemplate::new(200).set_body_bytes(bomb)).await;
     check_failed(
         &sweep(&[address(&server)]).await,
-        "larger than the limit",
+        "cut short",
         1,
     );
     let large =
