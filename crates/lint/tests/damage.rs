@@ -1,7 +1,8 @@
-//! Damaged sources: nothing panics, and what holds of every tree holds.
+//! Damaged sources: nothing panics, and what holds of every tree and of all types holds.
 
 use gorphan_lint::syntax::verify::verify_source;
 use gorphan_lint::syntax::{Interner, Names};
+use gorphan_lint::types;
 use proptest::prelude::*;
 
 /// Every construct of the language, real code of Go's tree being too tame.
@@ -10,7 +11,10 @@ const SOURCE: &str = include_str!("data/everything.go");
 #[track_caller]
 fn check(source: &[u8]) {
     let names = Names::new();
-    let outcome = verify_source(source, &mut Interner::new(&names));
+    let mut interner = Interner::new(&names);
+    let outcome = verify_source(source, &mut interner);
+    assert_eq!(outcome, Ok(()), "{}", String::from_utf8_lossy(source));
+    let outcome = types::verify::verify_source(source, &mut interner);
     assert_eq!(outcome, Ok(()), "{}", String::from_utf8_lossy(source));
 }
 

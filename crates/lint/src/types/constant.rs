@@ -253,6 +253,17 @@ impl Const {
             Basic::UntypedInt | Basic::UntypedRune if matches!(self, Self::Int(_)) => self.clone(),
             Basic::Float64 | Basic::UntypedFloat | Basic::Float32 if is_number => self.clone(),
             Basic::Bool | Basic::UntypedBool if matches!(self, Self::Bool(_)) => self.clone(),
+            Basic::String if matches!(self, Self::Int(_)) => {
+                // A string of a number is that character.
+                let c = self
+                    .int()
+                    .and_then(|value| char::from_u32(u32::try_from(value).ok()?));
+                Self::text(
+                    c.unwrap_or(char::REPLACEMENT_CHARACTER)
+                        .encode_utf8(&mut [0; 4])
+                        .as_bytes(),
+                )
+            }
             Basic::String | Basic::UntypedString if matches!(self, Self::Text(_)) => self.clone(),
             _ => Self::Unknown,
         }

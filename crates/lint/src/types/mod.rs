@@ -43,8 +43,11 @@ mod scope;
 mod stmt;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod typ;
 mod universe;
+pub mod verify;
 mod written;
 
 /// A hash table whose order differs from run to run: sort what comes out of it.
