@@ -100,6 +100,112 @@ pub const CODES: &[Code] = &[
         "goroutine stacks grow",
         include_str!("code/GR1102.md"),
     ),
+    code(
+        "GR2001",
+        "a sender whose receiver has gone",
+        include_str!("code/GR2001.md"),
+    ),
+    code(
+        "GR2002",
+        "more values sent than received",
+        include_str!("code/GR2002.md"),
+    ),
+    code(
+        "GR2003",
+        "a send that nobody ever receives",
+        include_str!("code/GR2003.md"),
+    ),
+    code(
+        "GR2004",
+        "a receive that nobody ever serves",
+        include_str!("code/GR2004.md"),
+    ),
+    code(
+        "GR2005",
+        "a range over a channel that nobody closes",
+        include_str!("code/GR2005.md"),
+    ),
+    code(
+        "GR2006",
+        "a receiver whose sender has gone",
+        include_str!("code/GR2006.md"),
+    ),
+    code("GR2007", "a nil channel", include_str!("code/GR2007.md")),
+    code(
+        "GR2008",
+        "a select without cases in a goroutine",
+        include_str!("code/GR2008.md"),
+    ),
+    code(
+        "GR2009",
+        "two sends on one way",
+        include_str!("code/GR2009.md"),
+    ),
+    code(
+        "GR2010",
+        "a wait for oneself",
+        include_str!("code/GR2010.md"),
+    ),
+    code(
+        "GR2011",
+        "a send to a loop that may have stopped",
+        include_str!("code/GR2011.md"),
+    ),
+    code(
+        "GR2021",
+        "a lock kept on one way out",
+        include_str!("code/GR2021.md"),
+    ),
+    code(
+        "GR2022",
+        "a lock locked by its holder",
+        include_str!("code/GR2022.md"),
+    ),
+    code(
+        "GR2023",
+        "a read lock taken twice while a writer may come",
+        include_str!("code/GR2023.md"),
+    ),
+    code(
+        "GR2024",
+        "two locks in opposite orders",
+        include_str!("code/GR2024.md"),
+    ),
+    code(
+        "GR2025",
+        "a lock held in a wait for what needs the lock",
+        include_str!("code/GR2025.md"),
+    ),
+    code(
+        "GR2026",
+        "a lock held in a wait for a group or condition",
+        include_str!("code/GR2026.md"),
+    ),
+    code(
+        "GR2031",
+        "a wait group that is never complete",
+        include_str!("code/GR2031.md"),
+    ),
+    code(
+        "GR2032",
+        "a condition that nobody signals",
+        include_str!("code/GR2032.md"),
+    ),
+    code(
+        "GR2041",
+        "a context that nobody cancels",
+        include_str!("code/GR2041.md"),
+    ),
+    code(
+        "GR2042",
+        "started and not stopped",
+        include_str!("code/GR2042.md"),
+    ),
+    code(
+        "GR2044",
+        "a timer drained twice",
+        include_str!("code/GR2044.md"),
+    ),
 ];
 
 /// What a proof means: no code, as it stands beside every code of a goroutine.

@@ -4,6 +4,9 @@
     reason = "the caller reads, and here it is the caller"
 )]
 
+#[allow(dead_code, reason = "not every test checks files")]
+pub(crate) mod corpus;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
