@@ -26,7 +26,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
         }
         let operations = context.analysis.operations(object);
         let wakes = |op: &Op| matches!(op, Op::CondWake { .. });
-        if operations.iter().any(|at| wakes(&ir.instr(*at).op) && context.live().is_live(at.func)) {
+        if operations.iter().any(|at| wakes(&ir.instr(*at).op)) {
             continue;
         }
         for at in operations {

@@ -89,7 +89,9 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
     }
     let (make, place) = made_at(context, func, object)?;
     let runs = context.live().runs(func);
-    let is_own = |at: At| runs.contains(&at.func) && !context.live().is_spawned(at.func);
+    let is_own = |at: At| {
+        at.func == func || (runs.contains(&at.func) && !context.live().is_spawned(at.func))
+    };
     if !uses.receives.iter().all(|receive| is_own(receive.at))
         || uses.sends.iter().any(|send| is_own(send.at) && send.waits)
     {

@@ -1,7 +1,7 @@
 //! Locks along a way through a function.
 
 use super::Context;
-use crate::ir::{At, Field, FuncId, InstrId, Mode, Op, Place, PlaceId};
+use crate::ir::{Aliases, At, Field, FuncId, InstrId, Mode, ObjectKind, Op, Place, PlaceId, Shape};
 use crate::summary::{Effect, EffectKind, Step, Visit};
 
 /// Calls that are looked into for the order of unlocking and locking; deeper ones count as undecided.
@@ -57,6 +57,50 @@ impl Context<'_> {
         all
     }
 
+    /// Whether two paths of one function surely or probably mean one lock: they are equal; or they end alike, and what they end
+    /// alike from is made in one place, and the other one is reached over a way back (`child.parent.mu` for `parent.mu`) or in
+    /// a closure that has it.
+    pub(super) fn is_same_lock(&self, func: FuncId, lock: PlaceId, other: PlaceId) -> Option<bool> {
+        if lock == other {
+            return Some(true);
+        }
+        let ir = self.ir();
+        let (mut one, mut two) = (lock, other);
+        let mut owner = None;
+        while let (Place::Field(of_one, field_one), Place::Field(of_two, field_two)) =
+            (ir[one], ir[two])
+            && field_one == field_two
+        {
+            let name = &ir[field_one].owner;
+            if owner.is_none() && !name.is_empty() {
+                owner = Some(name);
+            }
+            (one, two) = (of_one, of_two);
+        }
+        let owner = owner?;
+        let ([object], [again]) = (self.objects(one), self.objects(two)) else {
+            return None;
+        };
+        let made = &ir[*object];
+        let is_one = object == again
+            && *object != Aliases::OUTSIDE
+            && matches!(
+                made.kind,
+                ObjectKind::Value {
+                    shape: Shape::Struct,
+                    ..
+                }
+            )
+            && !made.in_loop;
+        // A tree's nodes are all made in one place, too.
+        let leads_back = match ir[two] {
+            Place::Var(var) => ir[var].func != Some(func) && matches!(ir[one], Place::Var(_)),
+            Place::Field(_, field) => !ir[field].owner.is_empty() && ir[field].owner != *owner,
+            Place::Element(_) => false,
+        };
+        (is_one && leads_back).then_some(false)
+    }
+
     /// What a step does to a lock.
     pub(super) fn touch(&self, func: FuncId, step: Step, lock: PlaceId) -> Option<Touch> {
         let (Step::Run(instr) | Step::Deferred(instr) | Step::Arm(instr)) = step else {
@@ -82,6 +126,9 @@ impl Context<'_> {
                 _ => {}
             }
         }
+        if locks.is_none() && unlocks.is_none() && !tries {
+            return self.touch_again(func, &effects, lock);
+        }
         match (locks, unlocks) {
             _ if tries => Some(Touch::Lost),
             (None, None) => None,
@@ -101,6 +148,18 @@ impl Context<'_> {
                 }
             }
         }
+    }
+
+    /// What is done to a lock by another path that probably means the same: only that it is locked matters.
+    fn touch_again(&self, func: FuncId, effects: &[Effect], lock: PlaceId) -> Option<Touch> {
+        effects.iter().find_map(|effect| {
+            let EffectKind::Lock(mode) = effect.kind else {
+                return None;
+            };
+            let is_it =
+                !effect.spawned && self.is_same_lock(func, lock, effect.place) == Some(false);
+            is_it.then_some(Touch::Both(effect.at, mode, false))
+        })
     }
 
     /// Whether what an instruction runs can come to an operation before it comes to any of the others.

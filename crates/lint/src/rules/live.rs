@@ -58,7 +58,9 @@ impl Live {
         for (id, func) in ir.funcs() {
             let is_root = match &func.kind {
                 FuncKind::Declared { key, exported, .. } => {
-                    *exported || (key.receiver.is_none() && is_run_first(&key.name))
+                    // A function that nothing calls is there for somebody who is not seen.
+                    let is_alone = key.receiver.is_none() && analysis.callers(id).is_empty();
+                    *exported || is_alone || (key.receiver.is_none() && is_run_first(&key.name))
                 }
                 FuncKind::Made => func.parent.is_none(),
                 FuncKind::Closure => false,

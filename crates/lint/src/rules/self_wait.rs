@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::context::location;
 use super::{ChanUse, Context, Role, Rule, Uses, verdict};
 use crate::finding::Finding;
-use crate::ir::{At, FuncId, ObjectId};
+use crate::ir::{At, FuncId, ObjectId, VarKind};
 use crate::summary::Visit;
 
 /// See `GR2010.md`.
@@ -94,7 +94,9 @@ fn is_same(context: &Context<'_>, feeder: FuncId, feed: At, receive: &ChanUse) -
             }
         }
     }
-    !others
+    // Not seen from here: then it must be a field of something, as a variable has as many instances as its function has calls.
+    let base = ir[ir.base(served)].kind;
+    !others && matches!(base, VarKind::Receiver | VarKind::Param(_))
 }
 
 /// Whether the close is deferred on every way to the receive.

@@ -148,7 +148,9 @@ fn why(context: &Context<'_>, send: &ChanUse, leave: &Leave, uses: &Uses) -> Opt
     }
     // A goroutine that was started to send, and that nobody waits for.
     let is_done_after = func.instrs().any(|(_, instr)| matches!(instr.op, Op::WgAdd { .. }));
-    if context.live().is_spawned(send.at.func) && !is_done_after && func[send_block(context, send.at)?].in_loop.is_none() {
+    let made_here = |object: &ObjectId| ir[*object].func == Some(send.at.func);
+    let is_maker = context.objects(send.place).iter().any(made_here);
+    if context.live().is_spawned(send.at.func) && !is_maker && !is_done_after && func[send_block(context, send.at)?].in_loop.is_none() {
         return Some("then the goroutine that was started to send stays");
     }
     None
