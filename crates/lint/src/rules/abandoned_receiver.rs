@@ -46,7 +46,9 @@ fn skipped(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Findi
         let feeds = effects.iter().any(|effect| is_feed(effect.at) || effect.kind == EffectKind::Escape);
         match step {
             _ if feeds => Visit::Cut,
-            Step::Exit(_, Exit::Return) => Visit::Found,
+                // Whoever tells it to stop may well have received before.
+                Step::Arm(_) => Visit::Cut,
+                Step::Exit(_, Exit::Return) => Visit::Found,
             _ => Visit::On,
         }
     });
@@ -121,14 +123,24 @@ fn gives_up(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Find
         }
         arm = Some(other_way(context, send.at)?);
     }
-    let (sender, end) = arm?;
+    let (sender, end, by) = arm?;
     let mut waits = uses.receives.iter().filter(|receive| {
         receive.is_naked
             && !receive.is_range
             && context.live().is_spawned(receive.at.func)
             && context.is_only(receive.place, object)
     });
-    let wait = waits.find(|receive| ends(context, receive.at.func))?;
+    let wait = waits.find(|receive| {
+        let own = context.live().runs(receive.at.func);
+        // What the receiver itself does later ends no wait of its own.
+        let is_own = |object: &ObjectId| {
+            let uses = context.uses(*object);
+            let sends = uses.sends.iter().map(|send| send.at);
+            let mut feeds = sends.chain(uses.closes).peekable();
+            feeds.peek().is_some() && feeds.all(|at| own.contains(&at.func))
+        };
+        ends(context, receive.at.func) && !by.iter().any(is_own)
+    })?;
     let name = context.text(wait.place, "the channel");
     let message = format!("the goroutine waits for a value on {name}, and who sends may give up");
     let finding = context
@@ -141,21 +153,25 @@ fn gives_up(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Find
 }
 
 /// Where a function returns after another arm of a send's select, without coming to the send again.
-fn other_way(context: &Context<'_>, send: At) -> Option<(At, BlockId)> {
+fn other_way(context: &Context<'_>, send: At) -> Option<(At, BlockId, Vec<ObjectId>)> {
     let func = &context.ir()[send.func];
     let (block, _) = context.index().get(send)?;
     let End::Select { arms, default: None } = &func[block].exit else {
         return None;
     };
     arms.iter().filter(|arm| arm.instr != send.instr).find_map(|arm| {
-        let from = func.start_of(arm.to);
-        let answer = context.analysis.search(send.func, from, (), |(), step| match step {
+        let Op::Recv { channel, .. } = func[arm.instr].op else {
+                return None;
+            };
+            let by = context.objects(channel).to_vec();
+            let from = func.start_of(arm.to);
+            let answer = context.analysis.search(send.func, from, (), |(), step| match step {
             Step::Enter(other) if other == block => Visit::Cut,
             Step::Exit(_, Exit::Return) => Visit::Found,
             _ => Visit::On,
         });
         match answer.trace()?.last {
-            Step::Exit(end, _) => Some((send, end)),
+            Step::Exit(end, _) => Some((send, end, by)),
             _ => None,
         }
     })

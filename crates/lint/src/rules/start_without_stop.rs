@@ -91,7 +91,13 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
         _ if Context::step_instr(step).is_some_and(is_wait) => Visit::Cut,
         _ => Visit::On,
     });
-    if ways.is_empty() || answer.trace().is_some() {
+    // It may end itself.
+    let own = context.live().runs(goroutine);
+    let ends_itself = ways.iter().flat_map(|way| context.objects(way.place)).any(|object| {
+        let uses = context.uses(*object);
+        uses.closes.iter().any(|at| own.contains(&at.func))
+    });
+    if ends_itself || ways.is_empty() || answer.trace().is_some() {
         return None;
     }
     let trace = left(context, func, instr, holder, &ways)?;

@@ -65,9 +65,9 @@ fn stop_before(context: &Context<'_>, func: FuncId, block: BlockId, channel: Pla
             return None;
         };
         let leads = edges.iter().any(|edge| edge.to == block);
-        let last = one.instrs().next_back()?;
-        let stops = matches!(body[last].op, Op::Stop { timer, reset: false } if is_of(context, channel, timer));
-        (leads && stops && id != block).then_some(last)
+        let stops = |instr: &InstrId| matches!(body[*instr].op, Op::Stop { timer, reset: false } if is_of(context, channel, timer));
+        let last = one.instrs().rev().find(stops)?;
+        (leads && id != block).then_some(last)
     })
 }
 
