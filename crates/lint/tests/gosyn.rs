@@ -13,7 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gorphan_lint::syntax::ast::{Ast, Body, BranchKind, ClauseId, ClauseKind, StmtId, StmtKind};
+use gorphan_lint::syntax::ast::{
+    Ast, BlockId, Body, BranchKind, ClauseId, ClauseKind, List, StmtId, StmtKind,
+};
 use gorphan_lint::syntax::{Bodies, File, Interner, Names, parse};
 use gosyn::ast::{self as other, Statement};
 use gosyn::token::Keyword;
@@ -52,53 +54,48 @@ fn go_files(folder: &Path, found: &mut Vec<PathBuf>) {
 type Line = (&'static str, Option<u32>);
 
 struct Ours<'a> {
-    file: &'a File,
+    ast: &'a Ast,
     lines: Vec<Line>,
 }
 
-impl Ours<'_> {
-    fn all(file: &File) -> Vec<Line> {
-        let lines = Vec::new();
-        let mut ours = Ours { file, lines };
+impl<'a> Ours<'a> {
+    fn all(file: &'a File) -> Vec<Line> {
+        let (ast, lines) = (&file.ast, Vec::new());
+        let mut ours = Self { ast, lines };
         let mut functions: Vec<_> = file.ast.functions().map(|(_, function)| function).collect();
         functions.sort_by_key(|function| function.span.start);
         for function in functions {
             ours.lines.push(("func", Some(function.name.span.start)));
             if let Body::Block(block) = function.body {
-                ours.stmts(&file.ast[file.ast[block].stmts]);
+                ours.block(block);
             }
         }
         ours.lines
     }
 
-    fn ast(&self) -> &Ast {
-        &self.file.ast
-    }
-
     fn stmts(&mut self, stmts: &[StmtId]) {
-        let stmts = stmts.to_vec();
-        stmts.into_iter().for_each(|stmt| self.stmt(stmt));
+        stmts.iter().for_each(|stmt| self.stmt(*stmt));
     }
 
-    fn clauses(&mut self, clauses: &[ClauseId]) {
-        for id in clauses.to_vec() {
-            let clause = self.ast()[id];
+    fn clauses(&mut self, clauses: List<ClauseId>) {
+        let ast = self.ast;
+        for id in &ast[clauses] {
+            let clause = ast[*id];
             self.lines.push(("clause", Some(clause.span.start)));
             if let ClauseKind::Comm(stmt) = clause.kind {
                 self.stmt(stmt);
             }
-            let body = self.ast()[clause.body].to_vec();
-            self.stmts(&body);
+            self.stmts(&ast[clause.body]);
         }
     }
 
-    fn block(&mut self, block: gorphan_lint::syntax::ast::BlockId) {
-        let stmts = self.ast()[self.ast()[block].stmts].to_vec();
-        self.stmts(&stmts);
+    fn block(&mut self, block: BlockId) {
+        let ast = self.ast;
+        self.stmts(&ast[ast[block].stmts]);
     }
 
     fn stmt(&mut self, id: StmtId) {
-        let stmt = self.ast()[id];
+        let stmt = self.ast[id];
         let start = Some(stmt.span.start);
         match stmt.kind {
             StmtKind::Bad => self.lines.push(("bad", start)),
@@ -142,19 +139,16 @@ impl Ours<'_> {
             StmtKind::Switch { init, clauses, .. } => {
                 self.lines.push(("switch", start));
                 self.stmts(init.as_slice());
-                let clauses = self.ast()[clauses].to_vec();
-                self.clauses(&clauses);
+                self.clauses(clauses);
             }
             StmtKind::TypeSwitch { init, clauses, .. } => {
                 self.lines.push(("type switch", start));
                 self.stmts(init.as_slice());
-                let clauses = self.ast()[clauses].to_vec();
-                self.clauses(&clauses);
+                self.clauses(clauses);
             }
             StmtKind::Select(clauses) => {
                 self.lines.push(("select", start));
-                let clauses = self.ast()[clauses].to_vec();
-                self.clauses(&clauses);
+                self.clauses(clauses);
             }
             StmtKind::For {
                 init, post, body, ..

@@ -270,11 +270,7 @@ async fn bombs_are_not_unpacked() {
     let bomb = packed.finish().expect("packed");
     assert!(bomb.len() < 2 << 20);
     let server = serving(ResponseTemplate::new(200).set_body_bytes(bomb)).await;
-    check_failed(
-        &sweep(&[address(&server)]).await,
-        "cut short",
-        1,
-    );
+    check_failed(&sweep(&[address(&server)]).await, "cut short", 1);
     let large =
         serving(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; (16 << 20) + 1])).await;
     check_failed(
