@@ -7,7 +7,7 @@ use super::context::location;
 use super::crowd::made_at;
 use super::{ChanUse, Context, Role, Rule, Uses};
 use crate::finding::Finding;
-use crate::ir::{At, BlockId, End, FuncId, InstrId, ObjectId, Op};
+use crate::ir::{At, BlockId, End, FuncId, InstrId, ObjectId, Op, PlaceId};
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2006.md`.
@@ -128,7 +128,7 @@ fn gives_up(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Find
         receive.is_naked
             && !receive.is_range
             && context.live().is_spawned(receive.at.func)
-            && context.is_only(receive.place, object)
+            && is_all_own(context, receive.place)
     });
     let wait = waits.find(|receive| {
         let own = context.live().runs(receive.at.func);
@@ -150,6 +150,13 @@ fn gives_up(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Find
         .related(block_location(context, sender.func, end), "and then it returns here")
         .related(location(ir[object].site), "the channel is made here");
     Some(finding)
+}
+
+/// Whether all that a place may be are channels of the package's own.
+fn is_all_own(context: &Context<'_>, place: PlaceId) -> bool {
+    let ir = context.ir();
+    let is_own = |object: &ObjectId| ir.aliases.escape(*object).is_none();
+    ir.aliases.is_known(&ir.places, place) && context.objects(place).iter().all(is_own)
 }
 
 /// Where a function returns after another arm of a send's select, without coming to the send again.

@@ -85,7 +85,8 @@ fn never_ends(context: &Context<'_>, object: ObjectId, wait: At, depth: u32) -> 
                 && context
                     .objects(place)
                     .iter()
-                    .all(|parent| *parent != object && never_ends(context, *parent, wait, depth - 1))
+                    // One variable may hold the context and what it is made from.
+                    .all(|parent| *parent == object || never_ends(context, *parent, wait, depth - 1))
         }
     }
 }

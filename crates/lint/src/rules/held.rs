@@ -163,7 +163,7 @@ impl Context<'_> {
     }
 
     /// Whether what an instruction runs can come to an operation before it comes to any of the others.
-    fn comes_before(&self, at: At, first: At, others: &[At], depth: u32) -> bool {
+    pub(super) fn comes_before(&self, at: At, first: At, others: &[At], depth: u32) -> bool {
         let Op::Call(call) = self.ir().instr(at).op else {
             return at == first;
         };

@@ -1,12 +1,13 @@
 //! Which functions anything can come to run, and who runs whom.
 
-use crate::ir::{FuncId, FuncKind, ObjectKind, Op};
+use crate::ir::{At, FuncId, FuncKind, ObjectKind, Op};
 use crate::summary::Analysis;
 
 /// What runs what.
 #[derive(Debug)]
 pub struct Live {
     live: Vec<bool>,
+    named: Vec<bool>,
     roots: Vec<FuncId>,
     /// By function: all that it calls, defers or starts.
     all: Vec<Vec<FuncId>>,
@@ -78,8 +79,19 @@ impl Live {
         }
         let roots = work;
         let live = reached(&roots, &all, None);
+        let mut more = roots.clone();
+        for (id, func) in ir.funcs() {
+            if let FuncKind::Declared { key, .. } = &func.kind
+                && key.receiver.is_some()
+                && key.name.starts_with(char::is_uppercase)
+            {
+                more.push(id);
+            }
+        }
+        let named = reached(&more, &all, None);
         Self {
             live,
+            named,
             roots,
             all,
             calls,
@@ -90,6 +102,31 @@ impl Live {
     /// Whether something may run it.
     pub fn is_live(&self, func: FuncId) -> bool {
         self.live.get(func.index()).copied().unwrap_or(true)
+    }
+
+    /// Whether something may run it, if methods that others can name count as run: through an interface that is not seen, say.
+    pub fn may_be_live(&self, func: FuncId) -> bool {
+        self.named.get(func.index()).copied().unwrap_or(true)
+    }
+
+    /// Whether a call comes to an instruction's function more than once: in a loop, or from several places.
+    pub fn is_repeated(&self, context: &super::Context<'_>, at: At) -> bool {
+        /// Callers of callers that are looked at.
+        const MAX_LEVELS: u32 = 4;
+        let mut work = vec![(at, 0_u32)];
+        while let Some((at, level)) = work.pop() {
+            if context.index().is_in_loop(context.ir(), at) {
+                return true;
+            }
+            let callers = context.analysis.callers(at.func);
+            if callers.len() > 1 {
+                return true;
+            }
+            if level < MAX_LEVELS {
+                work.extend(callers.iter().map(|caller| (*caller, level + 1)));
+            }
+        }
+        false
     }
 
     /// Whether something may run it that another function has not started or called.

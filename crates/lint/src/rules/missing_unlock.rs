@@ -99,14 +99,14 @@ fn is_for_callers(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
     let ir = context.ir();
     let name = ir[func].name.rsplit('.').next().unwrap_or_default();
     let name = name.to_ascii_lowercase();
-    let words = ["lock", "acquire", "hold", "enter", "begin"];
+    
     // A closure that unlocks and that the function does not run itself is given to somebody.
     let gives = ir.children(func).any(|child| {
         let mut instrs = ir[child].instrs();
         let unlocks = instrs.any(|(_, instr)| matches!(instr.op, Op::Unlock { lock: other, .. } if other == lock));
         unlocks && !context.live().callees(func).contains(&child)
     });
-    gives || words.iter().any(|word| name.contains(word))
+    gives || name.contains("lock")
 }
 
 /// Whether another function unlocks what it has not locked: then the lock may be given to it.

@@ -7,7 +7,11 @@ use super::context::location;
 use super::crowd::crowd;
 use super::{Context, Rule, verdict};
 use crate::finding::Finding;
-use crate::ir::At;
+use crate::ir::{Amount, At, FuncId, ObjectId, Op};
+use crate::summary::{EffectKind, Visit};
+
+/// Channels with more room than this are not counted through.
+const MOST_ROOM: u8 = 16;
 
 /// See `GR2002.md`.
 pub(super) const RULE: Rule = Rule {
@@ -17,6 +21,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
+    for (object, uses) in context.own_channels() {
+        if !uses.receives.is_empty() {
+            found.extend(filled(context, object));
+        }
+    }
     for (object, _) in context.own_channels() {
         let Some(crowd) = crowd(context, object) else {
             continue;
@@ -58,4 +67,95 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// The maker itself sends more than there is room for, before anybody can receive.
+fn filled(context: &Context<'_>, object: ObjectId) -> Option<Finding> {
+    let ir = context.ir();
+    let func = ir[object].func?;
+    let Amount::Const(room) = context.capacity(object) else {
+        return None;
+    };
+    let room = u8::try_from(room).ok().filter(|room| *room < MOST_ROOM)?;
+    let mut hit = None;
+    let entry = ir[func].entry();
+    let mut first = None;
+    // The second part is how often the channel was made: a second one starts anew.
+    let answer = context.analysis.search(func, entry, None, |sent: &mut Option<u8>, step| {
+        let Some(instr) = Context::step_instr(step) else {
+            return Visit::On;
+        };
+        let at = At { func, instr };
+        if ir[func][instr].op == Op::Make(object) {
+            *sent = Some(0);
+            return Visit::On;
+        }
+        let Some(count) = sent else {
+            return Visit::On;
+        };
+        let effects: Vec<_> = context
+            .effects(func, step)
+            .into_iter()
+            .filter(|effect| context.objects(effect.place).contains(&object))
+            .collect();
+        let others: Vec<At> = effects
+            .iter()
+            .filter(|effect| effect.kind != EffectKind::Send || effect.spawned)
+            .map(|effect| effect.at)
+            .collect();
+        for effect in &effects {
+            let is_sent = effect.kind == EffectKind::Send
+                && !effect.spawned
+                && effect.always
+                && !effect.in_select
+                && !effect.passing
+                && context.is_only(effect.place, object)
+                && context.comes_before(at, effect.at, &others, 6);
+            if is_sent {
+                first.get_or_insert(effect.at);
+                *count = count.saturating_add(1);
+            }
+            if *count > room {
+                hit = Some(effect.at);
+                return Visit::Found;
+            }
+        }
+        match others.is_empty() {
+            true => Visit::On,
+            false => Visit::Cut,
+        }
+    });
+    let trace = answer.trace()?;
+    let (send, first) = (hit?, first?);
+    if may_have_receiver(context, func, object, send) {
+        return None;
+    }
+    let place = super::context::place_of(&ir.instr(send).op)?;
+    let name = context.text(place, "the channel");
+    let function = &ir[func].name;
+    let message = format!("this waits for somebody to receive from {name}, and {function} starts nobody before who would");
+    let mut finding = context
+        .finding(&RULE, Operation::ChanSend, send, verdict(trace.guesses), message)
+        .help("Start who receives before, or give the channel more room.")
+        .related(location(ir[object].site), "the channel is made here");
+    if first != send {
+        finding = finding.related(context.location(first), "its room is taken here");
+    }
+    Some(finding)
+}
+
+/// Whether on some way to the send something was run or started that receives: that it was not would be a guess.
+fn may_have_receiver(context: &Context<'_>, func: FuncId, object: ObjectId, send: At) -> bool {
+    let entry = context.ir()[func].entry();
+    let answer = context.analysis.search(func, entry, false, |has, step| {
+        let effects = context.effects(func, step);
+        if *has && effects.iter().any(|effect| effect.at == send) {
+            return Visit::Found;
+        }
+        *has |= effects.iter().any(|effect| {
+            !matches!(effect.kind, EffectKind::Send) && context.objects(effect.place).contains(&object)
+        });
+        Visit::On
+    });
+    answer.trace().is_some()
 }

@@ -2,9 +2,9 @@
 
 use gorphan_model::Operation;
 
-use super::{Context, Rule, context::location, verdict};
+use super::{ChanUse, Context, Rule, Uses, context::location, verdict};
 use crate::finding::Finding;
-use crate::ir::Amount;
+use crate::ir::{Amount, ObjectId};
 
 /// See `GR2003.md`.
 pub(super) const RULE: Rule = Rule {
@@ -16,39 +16,50 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
     let ir = context.ir();
     for (object, uses) in context.own_channels() {
-        if !uses.receives.is_empty() || context.is_global(object) {
+        let Some(certain) = is_filled(context, object, &uses) else {
             continue;
-        }
-        let waiting: Vec<_> = uses.sends.iter().filter(|send| send.waits).collect();
-        let room = context.capacity(object);
-        // Into a buffer the first sends go through.
-        let in_loop = |at| context.index().is_in_loop(ir, at);
-        let fills = match room {
-            Amount::Const(0) => true,
-            Amount::Const(room) => {
-                let room = usize::try_from(room).unwrap_or(usize::MAX);
-                waiting.len() > room || waiting.iter().any(|send| in_loop(send.at))
-            }
-            Amount::Term(_) | Amount::Unknown => false,
         };
-        if !fills {
-            continue;
-        }
-        for send in waiting {
-            if !send.is_naked || !context.is_only(send.place, object) || !context.live().is_live(send.at.func) {
+        for send in uses.sends.iter().filter(|send| send.is_naked && send.waits) {
+            let all_filled = context.objects(send.place).iter().all(|other| {
+                *other == object || ir.aliases.escape(*other).is_none() && is_filled(context, *other, &context.uses(*other)).is_some()
+            });
+            if !all_filled || !ir.aliases.is_known(&ir.places, send.place) || !context.live().may_be_live(send.at.func) {
                 continue;
             }
             let name = context.text(send.place, "the channel");
-            let guesses = match room {
-                Amount::Const(0) => context.guesses_to(send.at),
-                _ => 1,
+            let guesses = match certain {
+                true => context.guesses_to(send.at),
+                false => 1,
             };
-            let message = format!("the goroutine waits for somebody to receive from {name}, and nothing in the package ever does");
+            let message = match uses.receives.is_empty() {
+                true => format!("the goroutine waits for somebody to receive from {name}, and nothing in the package ever does"),
+                false => format!("the goroutine waits for somebody to receive from {name}, and nothing that runs ever does"),
+            };
             let finding = context
                 .finding(&RULE, Operation::ChanSend, send.at, verdict(guesses), message)
                 .help("Receive from the channel, send in a select that can give up, or leave the send out.")
                 .related(location(ir[object].site), "the channel is made here");
             found.push(finding);
         }
+    }
+}
+
+/// Whether nobody receives from a channel and more may be sent than it has room for; whether that is certain.
+fn is_filled(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<bool> {
+    let live = |receive: &ChanUse| context.live().is_live(receive.at.func);
+    if uses.receives.iter().any(live) || context.is_global(object) {
+        return None;
+    }
+    let waiting: Vec<_> = uses.sends.iter().filter(|send| send.waits).collect();
+    match context.capacity(object) {
+        Amount::Const(0) => Some(true),
+        // Into a buffer the first sends go through.
+        Amount::Const(room) => {
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let is_more = waiting.len() > room
+                || waiting.iter().any(|send| context.live().is_repeated(context, send.at));
+            is_more.then_some(false)
+        }
+        Amount::Term(_) | Amount::Unknown => None,
     }
 }
