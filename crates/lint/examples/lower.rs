@@ -1,5 +1,5 @@
-//! Lowers packages and says how long it took: `lower [dump] PATTERN...`, with patterns as the go command's. With `dump` it prints the
-//! IR and the summaries too. Seconds are those of the processor, on one thread.
+//! Lowers packages and says how long it took: `lower [dump|findings] PATTERN...`, with patterns as the go command's. With `dump` it
+//! prints the IR and the summaries too, with `findings` what the rules find. Seconds are those of the processor, on one thread.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use gorphan_lint::ir::{Package, dump};
 use gorphan_lint::load::{Environment, Request, Settings, Wishes, load};
 use gorphan_lint::lower::lower;
+use gorphan_lint::rules;
 use gorphan_lint::summary::{Analysis, analyse};
 use gorphan_lint::syntax::Names;
 use gorphan_lint::types::Checker;
@@ -24,6 +25,7 @@ struct Totals {
     types: f64,
     lower: f64,
     summaries: f64,
+    rules: f64,
     funcs: usize,
     instrs: usize,
     objects: usize,
@@ -36,7 +38,8 @@ struct Totals {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut patterns: Vec<String> = std::env::args().skip(1).collect();
     let is_dump = patterns.first().is_some_and(|first| first == "dump");
-    if is_dump {
+    let is_check = patterns.first().is_some_and(|first| first == "findings");
+    if is_dump || is_check {
         patterns.remove(0);
     }
     let environment = Environment {
@@ -74,14 +77,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         totals.summaries += end - done;
         slowest.push((end - typed, info.path.clone()));
         totals.add(&analysis);
+        if is_check {
+            let files = &parsed.program.package(*id).files;
+            let checked = rules::check(&rules::Context::new(&analysis, &names, files));
+            totals.rules += processor_seconds()? - end;
+            for finding in checked {
+                let place = finding.at.file.0 as usize;
+                let (path, file) = (info.files.get(place), files.get(place));
+                let line = file.map_or(0, |file| file.position(finding.at.span.start).line);
+                let path = path.map_or("", |path| path);
+                println!(
+                    "{path}:{line}: {} {:?} {}",
+                    finding.code, finding.verdict, finding.message
+                );
+            }
+        }
         if is_dump {
             print(&analysis, &names);
         }
     }
     slowest.sort_by(|one, two| two.0.total_cmp(&one.0));
     eprintln!(
-        "types {:.2} s, lowering {:.2} s, summaries {:.2} s",
-        totals.types, totals.lower, totals.summaries
+        "types {:.2} s, lowering {:.2} s, summaries {:.2} s, rules {:.2} s",
+        totals.types, totals.lower, totals.summaries, totals.rules
     );
     eprintln!(
         "{} functions, {} instructions, {} objects ({} escape), {} calls ({} open), {} places not understood",

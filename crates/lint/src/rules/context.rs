@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gorphan_model::{Operation, Verdict};
 
+use super::waits::Waits;
 use super::{Index, Live, Role, Rule};
 use crate::finding::{FileId, Finding, Location};
 use crate::ir::{
@@ -25,6 +26,7 @@ pub struct Context<'a> {
     pub files: &'a [Arc<File>],
     index: OnceCell<Index>,
     live: OnceCell<Live>,
+    waits: OnceCell<Waits>,
 }
 
 /// An operation on a channel.
@@ -62,6 +64,7 @@ impl<'a> Context<'a> {
             files,
             index: OnceCell::new(),
             live: OnceCell::new(),
+            waits: OnceCell::new(),
         }
     }
 
@@ -78,6 +81,11 @@ impl<'a> Context<'a> {
     /// What may run.
     pub fn live(&self) -> &Live {
         self.live.get_or_init(|| Live::new(self.analysis))
+    }
+
+    /// What is waited for with locks held.
+    pub(super) fn waits(&self) -> &Waits {
+        self.waits.get_or_init(|| Waits::new(self))
     }
 
     /// Where an instruction stands.

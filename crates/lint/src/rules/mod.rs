@@ -12,6 +12,7 @@ mod crowd;
 mod held;
 mod index;
 mod live;
+mod waits;
 
 use gorphan_model::Verdict;
 
@@ -56,6 +57,9 @@ rules! {
     missing_unlock,
     double_lock,
     recursive_rlock,
+    lock_order,
+    lock_across_channel,
+    lock_across_wait,
     waitgroup_count,
     cond_never_signalled,
     cancel_not_called,

@@ -1,0 +1,97 @@
+//! A channel is waited for with a lock held that the other side needs first.
+
+use gorphan_model::{Operation, Verdict};
+
+use super::waits::{Held, Wait, WaitKind};
+use super::{Context, Rule};
+use crate::finding::Finding;
+use crate::ir::{Aliases, At, Op};
+
+/// See `GR2025.md`.
+pub(super) const RULE: Rule = Rule {
+    code: "GR2025",
+    name: "lock-across-channel",
+    check,
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let mut told: Vec<At> = Vec::new();
+    for wait in &context.waits().all {
+        if !matches!(wait.kind, WaitKind::Send | WaitKind::Recv) || told.contains(&wait.at) {
+            continue;
+        }
+        let Some(partners) = partners(context, wait) else {
+            continue;
+        };
+        for held in &wait.held {
+            if let Some((partner, lock)) = all_need(context, held, &partners) {
+                told.push(wait.at);
+                found.push(finding(context, wait, held, partner, lock));
+                break;
+            }
+        }
+    }
+}
+
+/// The operations that would end the wait, if all are known.
+fn partners(context: &Context<'_>, wait: &Wait) -> Option<Vec<At>> {
+    let ir = context.ir();
+    let mut partners = Vec::new();
+    for object in context.known_objects(wait.place)? {
+        if *object == Aliases::OUTSIDE || ir.aliases.escape(*object).is_some() {
+            return None;
+        }
+        let uses = context.uses(*object);
+        match wait.kind {
+            WaitKind::Send => partners.extend(uses.receives.iter().map(|other| other.at)),
+            _ => {
+                partners.extend(uses.sends.iter().map(|other| other.at));
+                partners.extend(&uses.closes);
+            }
+        }
+    }
+    partners.retain(|at| context.live().is_live(at.func) && *at != wait.at);
+    // Time feeds and closes its channels by itself.
+    let is_made = context.objects(wait.place).iter().all(|object| {
+        matches!(ir[*object].kind, crate::ir::ObjectKind::Chan { .. })
+    });
+    (is_made && !partners.is_empty()).then_some(partners)
+}
+
+/// Where the first partner asks for the lock, if all must have it before they come.
+fn all_need(context: &Context<'_>, held: &Held, partners: &[At]) -> Option<(At, At)> {
+    let lock = context.known_objects(held.lock)?;
+    let mut first = None;
+    for partner in partners {
+        let before = context.lock_before(*partner, lock)?;
+        // The very same call is no partner.
+        if before == held.at && partner.func == held.at.func && partners.len() == 1 {
+            return None;
+        }
+        first = first.or(Some((*partner, before)));
+    }
+    first
+}
+
+fn finding(context: &Context<'_>, wait: &Wait, held: &Held, partner: At, lock: At) -> Finding {
+    let channel = context.text(wait.place, "the channel");
+    let name = context.text(held.lock, "a lock");
+    let (verb, operation) = match wait.kind {
+        WaitKind::Send => ("sends to", Operation::ChanSend),
+        _ => ("receives from", Operation::ChanReceive),
+    };
+    let other = match context.ir().instr(partner).op {
+        Op::Send { .. } => "sends",
+        Op::Close { .. } => "closes it",
+        _ => "receives",
+    };
+    let message = format!(
+        "this {verb} {channel} with {name} held, and whoever {other} needs {name} first: each waits for the other for ever"
+    );
+    context
+        .finding(&RULE, operation, wait.at, Verdict::Suspect, message)
+        .help("Unlock before the operation on the channel, or do not wait: a select with a default.")
+        .related(context.location(held.at), format!("{name} is held from here"))
+        .related(context.location(lock), "the other side asks for it here")
+        .related(context.location(partner), format!("before it {other} here"))
+}

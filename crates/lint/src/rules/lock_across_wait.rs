@@ -1,0 +1,110 @@
+//! A wait group or condition is waited for with a lock held that those need who would end the wait.
+
+use gorphan_model::{Operation, Verdict};
+
+use super::waits::{Held, Wait, WaitKind};
+use super::{Context, Rule};
+use crate::finding::Finding;
+use crate::ir::{Amount, At, ObjectId, Op};
+
+/// See `GR2026.md`.
+pub(super) const RULE: Rule = Rule {
+    code: "GR2026",
+    name: "lock-across-wait",
+    check,
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let mut told: Vec<At> = Vec::new();
+    for wait in &context.waits().all {
+        if told.contains(&wait.at) {
+            continue;
+        }
+        let reported = match wait.kind {
+            WaitKind::Group => group(context, wait),
+            WaitKind::Cond => cond(context, wait),
+            _ => None,
+        };
+        if let Some(finding) = reported {
+            told.push(wait.at);
+            found.push(finding);
+        }
+    }
+}
+
+/// Some goroutine that is waited for needs the lock before it is done.
+fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
+    let ends = ends(context, wait, |op| {
+        matches!(op, Op::WgAdd { delta: Amount::Const(delta), .. } if *delta < 0)
+    })?;
+    for held in &wait.held {
+        let lock = context.known_objects(held.lock)?;
+        for done in &ends {
+            if let Some(before) = context.lock_before(*done, lock) {
+                let what = "is done";
+                return Some(finding(context, wait, held, (*done, before), what));
+            }
+        }
+    }
+    None
+}
+
+/// All who would wake the waiter need another lock first than that of the condition.
+fn cond(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
+    let ends = ends(context, wait, |op| matches!(op, Op::CondWake { .. }))?;
+    let own: Vec<ObjectId> = context.cond_locks(wait.place);
+    for held in &wait.held {
+        let lock = context.known_objects(held.lock)?;
+        // The condition gives up its own lock meanwhile.
+        if own.is_empty() || lock.iter().any(|object| own.contains(object)) {
+            continue;
+        }
+        let befores: Option<Vec<At>> =
+            ends.iter().map(|wake| context.lock_before(*wake, lock)).collect();
+        if let (Some(befores), Some(wake)) = (befores, ends.first())
+            && let Some(before) = befores.first()
+        {
+            return Some(finding(context, wait, held, (*wake, *before), "wakes it"));
+        }
+    }
+    None
+}
+
+/// The operations that end a wait, if all are known.
+fn ends(context: &Context<'_>, wait: &Wait, is_end: impl Fn(&Op) -> bool) -> Option<Vec<At>> {
+    let ir = context.ir();
+    let mut ends: Vec<At> = Vec::new();
+    for object in context.known_objects(wait.place)? {
+        if ir.aliases.escape(*object).is_some() {
+            return None;
+        }
+        let operations = context.analysis.operations(*object).iter();
+        ends.extend(operations.filter(|at| is_end(&ir.instr(**at).op)));
+    }
+    ends.retain(|at| context.live().is_live(at.func));
+    (!ends.is_empty()).then_some(ends)
+}
+
+fn finding(
+    context: &Context<'_>,
+    wait: &Wait,
+    held: &Held,
+    (end, before): (At, At),
+    what: &str,
+) -> Finding {
+    let name = context.text(held.lock, "a lock");
+    let (whom, operation) = match wait.kind {
+        WaitKind::Group => ("the wait group", Operation::WaitGroup),
+        _ => ("the condition", Operation::CondWait),
+    };
+    let whom = context.text(wait.place, whom);
+    let message = format!(
+        "this waits for {whom} with {name} held, and whoever {what} needs {name} first: each waits for the other for ever"
+    );
+    context
+        .finding(&RULE, operation, wait.at, Verdict::Suspect, message)
+        .help("Unlock before the wait.")
+        .related(context.location(held.at), format!("{name} is held from here"))
+        .related(context.location(before), "the other side asks for it here")
+        .related(context.location(end), format!("before it {what} here"))
+}

@@ -1,0 +1,114 @@
+//! Two locks that are taken in both orders.
+
+use gorphan_model::{Operation, Verdict};
+
+use super::waits::{Held, Wait, WaitKind, Waits};
+use super::{Context, Rule};
+use crate::finding::Finding;
+use crate::ir::{Mode, ObjectId};
+
+/// See `GR2024.md`.
+pub(super) const RULE: Rule = Rule {
+    code: "GR2024",
+    name: "lock-order",
+    check,
+};
+
+/// One lock is asked for with another one held.
+struct Edge<'w> {
+    held: Held,
+    wait: &'w Wait,
+    mode: Mode,
+    from: &'w [ObjectId],
+    to: &'w [ObjectId],
+}
+
+fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let waits = context.waits();
+    let edges = edges(context, waits);
+    let mut told: Vec<(ObjectId, ObjectId)> = Vec::new();
+    for (place, one) in edges.iter().enumerate() {
+        for two in edges.iter().skip(place + 1) {
+            if !meets(one.from, two.to) || !meets(one.to, two.from) || !blocks(one, two) {
+                continue;
+            }
+            if guarded(context, one, two) {
+                continue;
+            }
+            let (Some(first), Some(second)) = (one.from.first(), one.to.first()) else {
+                continue;
+            };
+            let pair = (*first.min(second), *first.max(second));
+            if !told.contains(&pair) {
+                told.push(pair);
+                found.push(finding(context, one, two));
+            }
+        }
+    }
+}
+
+fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
+    let mut edges = Vec::new();
+    for wait in &waits.all {
+        let (WaitKind::Lock(mode), Some(to)) = (wait.kind, context.known_objects(wait.place)) else {
+            continue;
+        };
+        for held in &wait.held {
+            // Two of one kind, as parent and child: no order can be told.
+            if let Some(from) = context.known_objects(held.lock)
+                && !meets(from, to)
+            {
+                edges.push(Edge { held: *held, wait, mode, from, to });
+            }
+        }
+    }
+    edges
+}
+
+fn meets(one: &[ObjectId], two: &[ObjectId]) -> bool {
+    one.iter().any(|object| two.contains(object))
+}
+
+/// Whether the two wait for each other: readers do not.
+fn blocks(one: &Edge<'_>, two: &Edge<'_>) -> bool {
+    let writes = |held: Mode, asked: Mode| held == Mode::Write || asked == Mode::Write;
+    writes(one.held.mode, two.mode) && writes(two.held.mode, one.mode)
+}
+
+/// Whether a third lock, held in both, keeps the two apart.
+fn guarded(context: &Context<'_>, one: &Edge<'_>, two: &Edge<'_>) -> bool {
+    one.wait.held.iter().filter(|held| held.lock != one.held.lock).any(|held| {
+        let objects = context.objects(held.lock);
+        two.wait
+            .held
+            .iter()
+            .filter(|other| other.lock != two.held.lock)
+            .any(|other| {
+                meets(objects, context.objects(other.lock))
+                    && (held.mode == Mode::Write || other.mode == Mode::Write)
+            })
+    })
+}
+
+fn finding(context: &Context<'_>, one: &Edge<'_>, two: &Edge<'_>) -> Finding {
+    let (first, second) = (
+        context.text(one.held.lock, "a lock"),
+        context.text(one.wait.place, "another lock"),
+    );
+    let other = context.function(two.wait.func);
+    let message = format!(
+        "{second} is asked for here with {first} held, and {other} asks for them the other way round: if both have one, \
+         each waits for the other for ever"
+    );
+    let operation = match one.mode {
+        Mode::Write => Operation::MutexLock,
+        Mode::Read => Operation::RwMutexRLock,
+    };
+    let line = context.location(two.wait.at);
+    context
+        .finding(&RULE, operation, one.wait.at, Verdict::Suspect, message)
+        .help("Take the two locks in the same order everywhere, or give up the first before asking for the second.")
+        .related(context.location(one.held.at), format!("{first} is held from here"))
+        .related(context.location(two.held.at), "the other side holds one from here")
+        .related(line, "and asks for the other here")
+}

@@ -1,0 +1,307 @@
+//! What functions wait for with locks held: the edges of the wait graph.
+
+use std::collections::HashSet;
+
+use super::Context;
+use crate::ir::{Aliases, At, FuncId, Mode, ObjectId, ObjectKind, Op, PlaceId};
+use crate::summary::{Effect, EffectKind, Step, Visit};
+
+/// Locks that are held at once and followed; the rest is left out.
+const MAX_HELD: usize = 6;
+
+/// Calls upwards from an operation that are looked at.
+const MAX_CALLERS: usize = 64;
+
+/// A lock that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Held {
+    /// Which, by its first name.
+    pub(super) lock: PlaceId,
+    /// How.
+    pub(super) mode: Mode,
+    /// What locked it; where it was held on entry, what unlocks it.
+    pub(super) at: At,
+}
+
+/// Something is waited for with locks held.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Wait {
+    /// The function that holds the locks.
+    pub(super) func: FuncId,
+    /// The locks.
+    pub(super) held: Vec<Held>,
+    /// What is waited for.
+    pub(super) place: PlaceId,
+    /// The operation that waits, in `func` or below.
+    pub(super) at: At,
+    /// Its kind.
+    pub(super) kind: WaitKind,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum WaitKind {
+    Lock(Mode),
+    Send,
+    Recv,
+    Group,
+    Cond,
+}
+
+/// Everything that is waited for with locks held.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    pub(super) all: Vec<Wait>,
+}
+
+impl Waits {
+    /// Of a package.
+    pub(super) fn new(context: &Context<'_>) -> Self {
+        let mut waits = Self::default();
+        let ir = context.ir();
+        for (id, _) in ir.funcs() {
+            if !holds_locks(context, id) || !context.live().is_live(id) {
+                continue;
+            }
+            let mut collect = Collect {
+                context,
+                func: id,
+                entry: Vec::new(),
+                found: HashSet::new(),
+            };
+            collect.run(Vec::new());
+            // A lock that is unlocked and was not locked here is held by whoever calls.
+            let entry = collect.entry.clone();
+            if !entry.is_empty() {
+                collect.run(entry);
+            }
+            let mut found: Vec<Wait> = collect.found.into_iter().collect();
+            found.sort_by(|one, two| (one.at, &one.held).cmp(&(two.at, &two.held)));
+            waits.all.append(&mut found);
+        }
+        waits
+    }
+}
+
+/// Whether a function locks or unlocks, or calls what does only one of them.
+fn holds_locks(context: &Context<'_>, id: FuncId) -> bool {
+    let func = &context.ir()[id];
+    func.instrs().any(|(instr, found)| match &found.op {
+        Op::Lock { .. } | Op::Unlock { .. } => true,
+        Op::Call(_) => {
+            let effects = context.analysis.effects(At { func: id, instr });
+            let of = |lock: PlaceId, wanted: bool| {
+                effects.iter().any(|effect| {
+                    effect.place == lock
+                        && match effect.kind {
+                            EffectKind::Lock(_) => wanted,
+                            EffectKind::Unlock(_) => !wanted,
+                            _ => false,
+                        }
+                })
+            };
+            effects.iter().any(|effect| {
+                matches!(effect.kind, EffectKind::Lock(_))
+                    && !effect.spawned
+                    && !of(effect.place, false)
+            })
+        }
+        _ => false,
+    })
+}
+
+struct Collect<'c, 'a> {
+    context: &'c Context<'a>,
+    func: FuncId,
+    entry: Vec<Held>,
+    found: HashSet<Wait>,
+}
+
+impl Collect<'_, '_> {
+    fn run(&mut self, held: Vec<Held>) {
+        let (context, func) = (self.context, self.func);
+        let entry = context.ir()[func].entry();
+        context
+            .analysis
+            .search(func, entry, held, |held: &mut Vec<Held>, step| {
+                let (Step::Run(instr) | Step::Deferred(instr) | Step::Arm(instr)) = step else {
+                    return Visit::On;
+                };
+                let at = At { func, instr };
+                if let Op::Assign { to, .. } = &context.ir().instr(at).op {
+                    // The name means something else now.
+                    let places = &context.ir().places;
+                    let target = *places.get(*to);
+                    held.retain(|held| places.steps(held.lock).all(|step| step != target));
+                    return Visit::On;
+                }
+                self.step(held, at);
+                Visit::On
+            });
+    }
+
+    fn step(&mut self, held: &mut Vec<Held>, at: At) {
+        let effects = self.context.analysis.effects(at);
+        let effects: Vec<Effect> = effects
+            .into_iter()
+            .filter(|effect| !effect.spawned)
+            .collect();
+        if effects.is_empty() {
+            return;
+        }
+        let first = |place: PlaceId| self.context.analysis.canonical(place);
+        let unlocks: Vec<PlaceId> = effects
+            .iter()
+            .filter(|effect| matches!(effect.kind, EffectKind::Unlock(_)))
+            .map(|effect| first(effect.place))
+            .collect();
+        let is_own = matches!(effects.as_slice(), [only] if only.at == at);
+        for effect in &effects {
+            let Some(kind) = kind_of(effect) else {
+                continue;
+            };
+            // What is given up on the way may be given up before.
+            let meanwhile = held
+                .iter()
+                .filter(|held| is_own || !unlocks.contains(&held.lock));
+            let meanwhile: Vec<Held> = meanwhile.copied().collect();
+            if !meanwhile.is_empty() {
+                self.found.insert(Wait {
+                    func: self.func,
+                    held: meanwhile,
+                    place: effect.place,
+                    at: effect.at,
+                    kind,
+                });
+            }
+        }
+        for effect in &effects {
+            let lock = first(effect.place);
+            match effect.kind {
+                EffectKind::Lock(mode) if effect.always && !unlocks.contains(&lock) => {
+                    let is_new = held.iter().all(|held| held.lock != lock);
+                    if is_new && held.len() < MAX_HELD {
+                        held.push(Held { lock, mode, at });
+                    }
+                }
+                EffectKind::Unlock(mode) if is_own => self.unlock(held, lock, mode, at),
+                EffectKind::Unlock(_) => {
+                    let is_back = effects.iter().any(|other| {
+                        matches!(other.kind, EffectKind::Lock(_)) && first(other.place) == lock
+                    });
+                    if !is_back {
+                        held.retain(|held| held.lock != lock);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn unlock(&mut self, held: &mut Vec<Held>, lock: PlaceId, mode: Mode, at: At) {
+        let count = held.len();
+        held.retain(|held| held.lock != lock);
+        if held.len() < count {
+            return;
+        }
+        // Another name of a lock that is held, perhaps.
+        held.retain(|held| !self.context.may_be_same(held.lock, lock));
+        if held.len() == count && self.entry.iter().all(|held| held.lock != lock) {
+            self.entry.push(Held { lock, mode, at });
+        }
+    }
+}
+
+/// What an effect waits for, if it may wait long.
+fn kind_of(effect: &Effect) -> Option<WaitKind> {
+    if effect.passing {
+        return None;
+    }
+    Some(match effect.kind {
+        EffectKind::Lock(mode) => WaitKind::Lock(mode),
+        EffectKind::Send if !effect.in_select => WaitKind::Send,
+        EffectKind::Recv(_) if !effect.in_select => WaitKind::Recv,
+        EffectKind::WgWait => WaitKind::Group,
+        EffectKind::CondWait => WaitKind::Cond,
+        _ => return None,
+    })
+}
+
+impl Context<'_> {
+    /// Whether two places may be the same thing.
+    pub(super) fn may_be_same(&self, one: PlaceId, two: PlaceId) -> bool {
+        let ir = self.ir();
+        ir.aliases.may_be_same(&ir.places, one, two)
+    }
+
+    /// The objects that a place may be, if these are all.
+    pub(super) fn known_objects(&self, place: PlaceId) -> Option<&[ObjectId]> {
+        let objects = self.objects(place);
+        (!objects.is_empty() && !objects.contains(&Aliases::OUTSIDE)).then_some(objects)
+    }
+
+    /// Whether two places may be the same object of this package.
+    pub(super) fn shares(&self, one: &[ObjectId], two: PlaceId) -> bool {
+        let two = self.objects(two);
+        one.iter()
+            .any(|object| *object != Aliases::OUTSIDE && two.contains(object))
+    }
+
+    /// Where the goroutine of an operation asks for a lock before it comes to the operation: in the function at hand or in one
+    /// that calls it.
+    pub(super) fn lock_before(&self, at: At, lock: &[ObjectId]) -> Option<At> {
+        let mut funcs = vec![at.func];
+        let mut next = 0;
+        while let Some(func) = funcs.get(next).copied() {
+            next += 1;
+            if let Some(found) = self.lock_before_in(func, at, lock) {
+                return Some(found);
+            }
+            for caller in self.analysis.callers(func) {
+                let is_call = !matches!(self.ir().instr(*caller).op, Op::Spawn { .. });
+                if is_call && !funcs.contains(&caller.func) && funcs.len() < MAX_CALLERS {
+                    funcs.push(caller.func);
+                }
+            }
+        }
+        None
+    }
+
+    fn lock_before_in(&self, func: FuncId, wanted: At, lock: &[ObjectId]) -> Option<At> {
+        let entry = self.ir()[func].entry();
+        let mut found = None;
+        self.analysis
+            .search(func, entry, None, |seen: &mut Option<At>, step| {
+                let effects = self.effects(func, step);
+                let here = effects.iter().filter(|effect| !effect.spawned);
+                for effect in here {
+                    // A call that does both is looked into when its callee is.
+                    if effect.at == wanted && seen.is_some() {
+                        found = *seen;
+                        return Visit::Found;
+                    }
+                }
+                let mut locks = effects.iter().filter(|effect| {
+                    matches!(effect.kind, EffectKind::Lock(_))
+                        && !effect.spawned
+                        && self.shares(lock, effect.place)
+                });
+                if seen.is_none() {
+                    *seen = locks.next().map(|effect| effect.at);
+                }
+                Visit::On
+            });
+        found
+    }
+
+    /// The lock of a condition.
+    pub(super) fn cond_locks(&self, cond: PlaceId) -> Vec<ObjectId> {
+        let ir = self.ir();
+        let objects = self.objects(cond).iter();
+        let locks = objects.filter_map(|object| match ir[*object].kind {
+            ObjectKind::Cond { lock } => lock,
+            _ => None,
+        });
+        locks.flat_map(|lock| self.objects(lock).to_vec()).collect()
+    }
+}
