@@ -126,6 +126,21 @@ impl Looks {
         )?)
     }
 
+    /// Bytes of the live heap of a process: of all objects that are reached, also by leaked goroutines, as a collection would
+    /// find them. For that it stands still for longer than for [`Looks::take`]. `None` where the heap cannot be read.
+    pub(crate) fn live_heap(&self) -> Option<u64> {
+        let mut target = self.target.clone();
+        let Target::Process { options, .. } = &mut target else {
+            return None;
+        };
+        options.proof = true;
+        let captured = gorphan_capture::capture(&target, &self.http, &Options::default()).ok()?;
+        let retention = captured.snapshots.last()?.retention.as_deref()?;
+        let leaked = retention.sites.iter().map(|site| site.heap_bytes);
+        let parts = leaked.chain([retention.shared_bytes, retention.live_bytes]);
+        parts.reduce(u64::saturating_add)
+    }
+
     /// Its base URL, where it is an endpoint.
     pub(crate) fn url(&self) -> Option<url::Url> {
         match &self.target {

@@ -456,5 +456,9 @@ fn a_command_can_make_the_requests() {
         &["-n", "30", "--warm-up", "0", "--exec", &fetch],
     );
     assert_eq!(document["load"]["requests"], 30);
+    // Without the endpoint the heap is read from outside: a goroutine and its channel stay for each request.
+    let heap = &document["load"]["heap"]["per_request"];
+    let low = heap["low"].as_f64().expect("a slope");
+    assert!(low > 0.0, "{heap}");
     assert_eq!(document["findings"][0]["count"], 30, "{document:#}");
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Load) -> Result<Outcome> {
         &driver,
         &mut Probe {
             goroutines: &mut goroutines,
-            heap: &mut || heap.bytes(),
+            heap: &mut || heap.bytes().or_else(|| looks.live_heap()),
             starting: &mut say,
         },
     );
