@@ -4,6 +4,7 @@
 
 mod accept;
 mod bench;
+mod bench_gate;
 mod bench_proof;
 mod layouts;
 mod tidy;
@@ -20,10 +21,12 @@ usage: cargo xtask COMMAND
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
   bench proof GO  proofs beside Go's own detector, dumps and debuggers, with a go command from 1.27 on
+  bench gate [GORPHAN]  go test alone, under gorphan test, and with goleak; GORPHAN is built already
   bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
+  dist TARGET   pack a program for a release, with its sum, into target/dist
   cross         compile for macOS and Windows; needs the targets and cargo-zigbuild
 ";
 
@@ -40,10 +43,13 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["bench"] => bench::run_all(&root()),
         ["bench", "proof", go] => bench_proof::run_all(&root(), go),
+        ["bench", "gate"] => bench_gate::run_all(&root(), None),
+        ["bench", "gate", gorphan] => bench_gate::run_all(&root(), Some(gorphan)),
         ["bench", "source"] => bench::source::run_all(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
         ["fuzz", seconds] => fuzz(seconds),
+        ["dist", target] => dist(target),
         ["cross"] => cross(),
         _ => Err(USAGE.to_owned()),
     };
@@ -151,6 +157,33 @@ fn fuzz(seconds: &str) -> Outcome {
         run(command.current_dir(root()))?;
     }
     Ok(())
+}
+
+/// Packs what `integrations/install.sh` fetches.
+fn dist(target: &str) -> Outcome {
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "gorphan",
+        "--target",
+        target,
+    ])?;
+    let name = format!("gorphan-{}-{target}", env!("CARGO_PKG_VERSION"));
+    let folder = root().join("target/dist").join(&name);
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let built = format!("target/{target}/release/gorphan");
+    for file in [&built, "README.md", "LICENSE-APACHE", "LICENSE-MIT"] {
+        let from = root().join(file);
+        let to = folder.join(from.file_name().unwrap_or_default());
+        std::fs::copy(&from, to).map_err(failed)?;
+    }
+    let pack = "tar -czf \"$0.tar.gz\" \"$0\" && sha256sum \"$0.tar.gz\" > \"$0.tar.gz.sha256\"";
+    let mut shell = Command::new("sh");
+    run(shell
+        .args(["-c", pack, &name])
+        .current_dir(root().join("target/dist")))
 }
 
 /// `cargo-zigbuild` brings a C compiler for every target, which two of the libraries need. Programs for macOS can be compiled

@@ -49,16 +49,22 @@ impl Release {
         let pack = format!(
             "tar -czf {name}.tar.gz {name} && sha256sum {name}.tar.gz > {name}.tar.gz.sha256"
         );
-        let packed = Command::new("sh")
-            .args(["-c", &pack])
-            .current_dir(&of_version);
-        assert!(packed.status().expect("it runs").success());
+        let mut shell = Command::new("sh");
+        let packed = shell.args(["-c", &pack]).current_dir(&of_version).status();
+        assert!(packed.expect("it runs").success());
         Self { folder }
     }
 
     fn url(&self) -> String {
         format!("file://{}/releases/download", self.folder.path().display())
     }
+}
+
+/// Where Go keeps what it compiled; else it would be where XDG_CACHE_HOME says.
+fn cache() -> String {
+    let output = Command::new(go()).args(["env", "GOCACHE"]).output();
+    let text = output.expect("it runs").stdout;
+    String::from_utf8_lossy(&text).trim().to_owned()
 }
 
 /// Runs a command of the shell in the example.
@@ -77,6 +83,7 @@ fn shell(command: &str, variables: &[(String, String)]) -> (Output, String) {
         .current_dir(root().join("examples/shop"))
         .env("PATH", std::env::join_paths(path).expect("paths"))
         .envs([("GOTOOLCHAIN", "local"), ("GOFLAGS", "")])
+        .env("GOCACHE", cache())
         .envs(variables.iter().cloned())
         .output()
         .expect("it runs");
