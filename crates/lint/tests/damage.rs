@@ -72,6 +72,21 @@ const PIECES: [&str; 40] = [
     "import ",
 ];
 
+/// A source cut into words and what stands between.
+fn words(source: &str) -> Vec<&str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut words = Vec::new();
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let end = rest
+            .find(|c| is_word(c) != is_word(first))
+            .unwrap_or(rest.len());
+        words.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+    words
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -99,6 +114,18 @@ proptest! {
             source.splice(at..at, piece);
         }
         check(&source);
+    }
+
+    #[test]
+    fn any_names_exchanged(exchanges in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..40)) {
+        let words = words(SOURCE);
+        let mut source: Vec<&str> = words.clone();
+        for (at, with) in exchanges {
+            let is_name = |word: &&str| word.starts_with(|c: char| c.is_alphabetic());
+            let names: Vec<usize> = (0..words.len()).filter(|place| is_name(&words[*place])).collect();
+            source[*at.get(&names)] = words[*with.get(&names)];
+        }
+        check(source.concat().as_bytes());
     }
 
     #[test]

@@ -328,15 +328,10 @@ impl<'p> Checker<'p> {
         self.package_object(package, name)
     }
 
-    /// The object of a declared function or method.
+    /// The object of a declared function or method; `None` for an id that its file does not have.
     pub fn function(&mut self, file: FileId, function: FunctionId) -> Option<ObjectId> {
-        let is_there = self
-            .program
-            .file(file)
-            .ast
-            .functions()
-            .any(|(id, _)| id == function);
-        is_there.then(|| self.function_object(file, function))
+        let count = self.program.file(file).ast.functions_count();
+        (function.index() < count).then(|| self.function_object(file, function))
     }
 
     /// What names a function, method, type or package-level variable in all packages; `None` for what is local.

@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 
-use crate::syntax::ast::{
-    self, ExprId, ExprKind, FieldId, FunctionId, Ident, List, SpecId, SpecKind, ValueKind,
-};
+use crate::syntax::ast::{self, FunctionId, SpecId, SpecKind, ValueKind};
 use crate::syntax::{Name, Span};
 
 use super::Map;
 use super::checker::Checker;
 use super::constant::Const;
+use super::imports::Imports;
 use super::object::{Object, ObjectId, ObjectKind, VarKind};
+use super::params::ParamInfo;
 use super::program::{Declared, DeclaredKind, FileId, PackageId};
 use super::scope::Env;
-use super::typ::{Interface, Term, Type, TypeId, TypeList};
+use super::typ::{Type, TypeId, TypeList};
 
 /// Expressions, types, statements and declarations that may be open inside each other; what lies deeper is unknown. The parser
 /// nests 256 levels; chains of declarations and calls come on top. Bounds the room on the stack.
@@ -56,29 +56,11 @@ pub(super) struct Declarations {
     pub(super) universe: Map<Name, ObjectId>,
     by_name: Map<(PackageId, Name), Option<ObjectId>>,
     functions: Map<(FileId, FunctionId), ObjectId>,
-    imports: Map<FileId, Rc<Imports>>,
+    pub(super) imports: Map<FileId, Rc<Imports>>,
     pub(super) unsafe_members: Map<Name, ObjectId>,
-    type_params: Map<ObjectId, TypeList>,
-    params: Map<ObjectId, ParamInfo>,
+    pub(super) type_params: Map<ObjectId, TypeList>,
+    pub(super) params: Map<ObjectId, ParamInfo>,
     signatures: Map<ObjectId, Rc<FunctionInfo>>,
-}
-
-#[derive(Debug, Default)]
-struct Imports {
-    by_name: Map<Name, ObjectId>,
-    /// Packages imported with a dot.
-    dots: Vec<PackageId>,
-}
-
-/// A type parameter.
-#[derive(Debug, Clone, Copy)]
-struct ParamInfo {
-    /// The type, function or method that declares it.
-    owner: ObjectId,
-    /// Of one in a receiver: the parameter of the receiver's type that it stands for.
-    of_type: Option<(ObjectId, u32)>,
-    constraint: Option<TypeId>,
-    busy: bool,
 }
 
 /// What is known of a function or method.
@@ -246,44 +228,6 @@ impl<'p> Checker<'p> {
         let object = self.add_entity(object, Source::Function(id), State::Open, TypeId::UNKNOWN);
         self.declarations.functions.insert((file, id), object);
         object
-    }
-
-    fn imports(&mut self, file: FileId) -> Rc<Imports> {
-        if let Some(imports) = self.declarations.imports.get(&file) {
-            return Rc::clone(imports);
-        }
-        let package = self.program.package(file.package);
-        let mut imports = Imports::default();
-        for import in package.file_imports(file.index) {
-            let imported = package.imported(&import.path);
-            if import.name.is_some_and(|name| self.names.text(name) == ".") {
-                imports.dots.extend(imported);
-                continue;
-            }
-            let name = import.name.or_else(|| match imported {
-                Some(imported) => Some(self.program.package(imported).name),
-                None => self.names.find(guessed_name(&import.path)),
-            });
-            let Some(name) = name else { continue };
-            let is_unsafe = import.path == "unsafe";
-            let source = if is_unsafe {
-                Source::Unsafe
-            } else {
-                Source::None
-            };
-            let kind = ObjectKind::Package(imported.filter(|_| !is_unsafe));
-            let object = Object {
-                kind,
-                name,
-                file: Some(file),
-                span: import.span,
-            };
-            let object = self.add_entity(object, source, State::Done, TypeId::UNKNOWN);
-            imports.by_name.insert(name, object);
-        }
-        let imports = Rc::new(imports);
-        self.declarations.imports.insert(file, Rc::clone(&imports));
-        imports
     }
 
     // Objects.
@@ -478,202 +422,6 @@ impl<'p> Checker<'p> {
             pointer_receiver,
         }
     }
-
-    /// The type parameters that a receiver `*List[T]` names.
-    fn receiver_params(&mut self, owner: ObjectId, field: FieldId) -> TypeList {
-        let ast = self.env.ast();
-        let mut typ = ast[field].typ;
-        while let ExprKind::Paren(inner) | ExprKind::Star(inner) = ast[typ].kind {
-            typ = inner;
-        }
-        let ExprKind::Index { operand, indices } = ast[typ].kind else {
-            return TypeList::EMPTY;
-        };
-        let ExprKind::Name(base) = ast[ast.unparen(operand)].kind else {
-            return TypeList::EMPTY;
-        };
-        let base = self.package_object(self.env.id.package, base);
-        let mut params = Vec::new();
-        for (index, name) in (0..).zip(&ast[indices]) {
-            let span = ast[*name].span;
-            let name = match ast[*name].kind {
-                ExprKind::Name(name) => name,
-                _ => Name::MISSING,
-            };
-            let of_type = base.map(|base| (base, index));
-            params.push(self.declare_param(owner, field, Ident { name, span }, of_type));
-        }
-        self.store.add_list(&params)
-    }
-
-    // Type parameters.
-
-    fn declare_param(
-        &mut self,
-        owner: ObjectId,
-        field: FieldId,
-        ident: Ident,
-        of_type: Option<(ObjectId, u32)>,
-    ) -> TypeId {
-        let object = Object {
-            kind: ObjectKind::TypeParam(field),
-            name: ident.name,
-            file: Some(self.env.id),
-            span: ident.span,
-        };
-        let object = self.add_entity(object, Source::None, State::Done, TypeId::UNKNOWN);
-        let info = ParamInfo {
-            owner,
-            of_type,
-            constraint: None,
-            busy: false,
-        };
-        self.declarations.params.insert(object, info);
-        let typ = self.store.add(Type::TypeParam(object));
-        self.set_type(object, typ);
-        self.record_definition(ident, object);
-        typ
-    }
-
-    pub(super) fn declare_params(&mut self, owner: ObjectId, fields: List<FieldId>) -> TypeList {
-        if fields.is_empty() {
-            return TypeList::EMPTY;
-        }
-        let ast = self.env.ast();
-        let mut params = Vec::new();
-        for field in &ast[fields] {
-            for ident in &ast[ast[*field].names] {
-                params.push(self.declare_param(owner, *field, *ident, None));
-            }
-        }
-        self.store.add_list(&params)
-    }
-
-    /// The type parameters of a declared type or function.
-    pub(super) fn type_params(&mut self, object: ObjectId) -> TypeList {
-        if let Some(params) = self.declarations.type_params.get(&object) {
-            return *params;
-        }
-        let entity = self.entity(object);
-        let params = match (entity.object.kind, entity.object.file) {
-            (ObjectKind::Type(spec), Some(file)) => match self.program.file(file).ast[spec].kind {
-                SpecKind::Type { type_params, .. } if !type_params.is_empty() => {
-                    self.at_file(file, |checker| checker.declare_params(object, type_params))
-                }
-                _ => TypeList::EMPTY,
-            },
-            (ObjectKind::Function { .. }, _) => {
-                self.function_info(object);
-                self.declarations
-                    .type_params
-                    .get(&object)
-                    .copied()
-                    .unwrap_or(TypeList::EMPTY)
-            }
-            _ => TypeList::EMPTY,
-        };
-        self.declarations.type_params.insert(object, params);
-        params
-    }
-
-    pub(super) fn set_type_params(&mut self, object: ObjectId, params: TypeList) {
-        self.declarations.type_params.insert(object, params);
-    }
-
-    /// Declares type parameters in the scope at hand.
-    pub(super) fn bind_params(&mut self, params: TypeList) {
-        let count = self.store.list(params).len();
-        for place in 0..count {
-            if let Some(Type::TypeParam(object)) = self
-                .store
-                .list(params)
-                .get(place)
-                .map(|id| self.store.typ(*id))
-            {
-                let name = self.entity(object).object.name;
-                self.env.bind(name, object);
-            }
-        }
-    }
-
-    /// The constraint of a type parameter, an interface.
-    pub(super) fn constraint(&mut self, param: ObjectId) -> TypeId {
-        let Some(info) = self.declarations.params.get_mut(&param) else {
-            return TypeId::UNKNOWN;
-        };
-        if let Some(constraint) = info.constraint {
-            return constraint;
-        }
-        if std::mem::replace(&mut info.busy, true) {
-            return TypeId::UNKNOWN;
-        }
-        let info = *info;
-        let constraint = self.deeper(TypeId::UNKNOWN, |checker| {
-            checker.read_constraint(param, info)
-        });
-        if let Some(info) = self.declarations.params.get_mut(&param) {
-            info.constraint = Some(constraint);
-        }
-        constraint
-    }
-
-    fn read_constraint(&mut self, param: ObjectId, info: ParamInfo) -> TypeId {
-        if let Some((base, index)) = info.of_type {
-            // That of the type's own parameter, in terms of those of the receiver.
-            let params = self.type_params(base);
-            let args = self.function_info(info.owner).receiver_params;
-            let Some(own) = self.store.list(params).get(index as usize) else {
-                return TypeId::UNKNOWN;
-            };
-            let Type::TypeParam(own) = self.store.typ(*own) else {
-                return TypeId::UNKNOWN;
-            };
-            let constraint = self.constraint(own);
-            return self.substitute(constraint, params, args);
-        }
-        let object = self.entity(param).object;
-        let (ObjectKind::TypeParam(field), Some(file)) = (object.kind, object.file) else {
-            return TypeId::UNKNOWN;
-        };
-        let (receiver_params, own) = match self.object_kind(info.owner) {
-            ObjectKind::Function { .. } => {
-                let receiver_params = self.function_info(info.owner).receiver_params;
-                (receiver_params, self.type_params(info.owner))
-            }
-            _ => (TypeList::EMPTY, self.type_params(info.owner)),
-        };
-        self.at_file(file, |checker| {
-            checker.bind_params(receiver_params);
-            checker.bind_params(own);
-            let written = checker.env.ast()[field].typ;
-            checker.constraint_type(written)
-        })
-    }
-
-    /// What is written as a constraint, as an interface.
-    fn constraint_type(&mut self, written: ExprId) -> TypeId {
-        let ast = self.env.ast();
-        let is_union = matches!(
-            ast[ast.unparen(written)].kind,
-            ExprKind::Binary { .. } | ExprKind::Unary { .. }
-        );
-        let terms = if is_union {
-            self.union(written)
-        } else {
-            let typ = self.resolve_type(written);
-            let under = self.under(typ);
-            if matches!(self.store.typ(under), Type::Interface(_) | Type::Unknown) {
-                return typ;
-            }
-            self.store.add_terms(&[Term { tilde: false, typ }])
-        };
-        let interface = Interface {
-            methods: Vec::new(),
-            embedded: vec![terms],
-        };
-        let interface = self.store.add_interface(interface);
-        self.store.add(Type::Interface(interface))
-    }
 }
 
 fn spec_name_span(ast: &ast::Ast, spec: SpecId, place: u32) -> Span {
@@ -683,22 +431,5 @@ fn spec_name_span(ast: &ast::Ast, spec: SpecId, place: u32) -> Span {
             name.map_or(ast[spec].span, |name| name.span)
         }
         _ => ast[spec].span,
-    }
-}
-
-/// The name that a package with this path most likely has.
-fn guessed_name(path: &str) -> &str {
-    let mut parts = path.rsplit('/');
-    let last = parts.next().unwrap_or_default();
-    let is_version = |part: &str| {
-        let digits = part.strip_prefix('v').unwrap_or_default();
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if is_version(last) {
-        return parts.next().unwrap_or(last);
-    }
-    match last.rsplit_once('.') {
-        Some((name, version)) if is_version(version) => name,
-        _ => last,
     }
 }

@@ -31,13 +31,20 @@
 
 mod call;
 mod checker;
+mod composite;
 mod constant;
 mod declare;
 mod describe;
 mod expr;
 mod generic;
+mod imports;
+mod infer;
+mod interface;
+mod local;
 mod lookup;
 mod object;
+mod operator;
+mod params;
 mod program;
 mod scope;
 mod stmt;
@@ -48,6 +55,7 @@ mod tests;
 mod typ;
 mod universe;
 pub mod verify;
+mod whole;
 mod written;
 
 /// A hash table whose order differs from run to run: sort what comes out of it.

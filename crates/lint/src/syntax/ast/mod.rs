@@ -119,6 +119,11 @@ impl Ast {
         self.all()
     }
 
+    /// How many function and method declarations there are: all have an index below.
+    pub fn functions_count(&self) -> usize {
+        self.functions.len()
+    }
+
     pub(crate) fn function_mut(&mut self, id: FunctionId) -> Option<&mut Function> {
         self.functions.get_mut(id.index())
     }
