@@ -11,8 +11,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
+use memmap2::{Advice, MmapOptions};
+
 use gorphan_goruntime::{
-    Address, Bias, Depth, Frozen, Image, Limits, Memory, Moment, Question, Runtime, Unreadable,
+    Address, Bias, Depth, Frozen, Image, Limits, Memory, Moment, Question, Room, Runtime,
+    Unreadable,
 };
 
 struct Process(File);
@@ -117,8 +120,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         limits: Limits::default(),
         may_go_on: &|| true,
     };
+    let measured = usize::try_from(runtime.measure(bias, &memory, &moment)?)?;
+    // As `gorphan inspect` does it.
+    let room = MmapOptions::new().len(measured + measured / 8).map_anon()?;
+    let _ = room.advise(Advice::HugePage);
+    let _ = room.advise_range(Advice::PopulateWrite, 0, measured);
     let start = Instant::now();
-    let frozen = runtime.copy(bias, &memory, &moment)?;
+    let frozen = runtime.copy_into(bias, &memory, &moment, Room::new(room))?;
     let copied = start.elapsed();
     let (snapshot, details) = runtime.snapshot(&frozen)?;
     let built = start.elapsed() - copied;

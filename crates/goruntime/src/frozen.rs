@@ -1,5 +1,6 @@
 //! What is copied while the target is stopped, and how: in few calls, into room that was made before.
 
+mod ahead;
 mod saved;
 
 use std::cell::{Cell, RefCell};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use crate::runtime::Bias;
 use crate::{Address, Error, Memory, Unreadable};
+pub(crate) use ahead::{Ahead, Key, copy as ahead};
 
 /// Bytes between two wanted ranges that are copied along: copying them costs less than looking up another range.
 const MAX_GAP_BYTES: u64 = 512;
@@ -93,12 +95,19 @@ impl<T: AsRef<[u8]> + AsMut<[u8]> + Send + Sync> Bytes for T {}
 
 /// Room for a copy. Memory that is touched for the first time is slower to copy into than the copy itself, so who stops a
 /// target makes room for [`crate::Runtime::measure`] bytes before. What does not fit is allocated.
-pub struct Room(Box<dyn Bytes>);
+pub struct Room {
+    bytes: Box<dyn Bytes>,
+    /// What [`crate::Runtime::copy_ahead`] has filled of it.
+    ahead: Option<Ahead>,
+}
 
 impl Room {
     /// Room in bytes that are in memory already.
     pub fn new(bytes: impl Bytes + 'static) -> Self {
-        Self(Box::new(bytes))
+        Self {
+            bytes: Box::new(bytes),
+            ahead: None,
+        }
     }
 }
 
@@ -156,19 +165,57 @@ struct Piece {
     at: usize,
 }
 
+impl Piece {
+    /// Where the bytes of a range are in the room, if this piece has them all.
+    fn part(&self, address: Address, length: u64) -> Option<(usize, usize)> {
+        let skip = address.0.checked_sub(self.start)?;
+        if skip.checked_add(length)? > self.length {
+            return None;
+        }
+        let at = self.at.checked_add(usize::try_from(skip).ok()?)?;
+        Some((at, at.checked_add(usize::try_from(length).ok()?)?))
+    }
+}
+
 impl Layer {
     /// Where the bytes of a range are in the room, if one piece has them all.
     fn find(&self, address: Address, length: u64) -> Option<(usize, usize)> {
+        // Most of what is asked lies in another layer.
+        let (first, last) = (self.pieces.first()?, self.pieces.last()?);
+        if address.0 < first.start || address.0 >= last.start.saturating_add(last.length) {
+            return None;
+        }
         let after = self
             .pieces
             .partition_point(|piece| piece.start <= address.0);
-        let piece = self.pieces.get(after.checked_sub(1)?)?;
-        let skip = address.0 - piece.start;
-        if skip.checked_add(length)? > piece.length {
-            return None;
+        self.pieces
+            .get(after.checked_sub(1)?)?
+            .part(address, length)
+    }
+
+    /// As [`Layer::find`], quicker for one that lies in the piece of the last that was looked for or in the next.
+    fn find_near(
+        &self,
+        last: &Cell<usize>,
+        address: Address,
+        length: u64,
+    ) -> Option<(usize, usize)> {
+        let near = last.get();
+        for index in near..near.saturating_add(2) {
+            let Some(piece) = self.pieces.get(index) else {
+                break;
+            };
+            if (piece.start..piece.start.saturating_add(piece.length)).contains(&address.0) {
+                last.set(index);
+                return piece.part(address, length);
+            }
         }
-        let at = piece.at.checked_add(usize::try_from(skip).ok()?)?;
-        Some((at, at.checked_add(usize::try_from(length).ok()?)?))
+        let after = self
+            .pieces
+            .partition_point(|piece| piece.start <= address.0);
+        let index = after.checked_sub(1)?;
+        last.set(index);
+        self.pieces.get(index)?.part(address, length)
     }
 
     /// Adds a piece behind all others; one that continues the last lengthens it.
@@ -237,10 +284,14 @@ pub(crate) struct Copier<'a> {
     rooms: Vec<Box<dyn Bytes>>,
     /// Bytes of the last room that are in use.
     used: usize,
+    /// What is in the first room already.
+    ahead: Option<Ahead>,
     copied_bytes: Cell<u64>,
     /// Only [`Copier::copied_bytes`] is wanted: what the copy is not steered by is not read.
     measuring: bool,
     gave_up: Option<Error>,
+    /// The piece of the latest layer that was looked into last.
+    last: Cell<usize>,
 }
 
 /// Ranges that lie close together.
@@ -259,11 +310,27 @@ impl<'a> Copier<'a> {
             moment,
             small: RefCell::default(),
             layers: Vec::new(),
-            rooms: vec![room.0],
-            used: 0,
+            rooms: vec![room.bytes],
+            used: room.ahead.as_ref().map_or(0, |ahead| ahead.used),
+            ahead: room.ahead,
             copied_bytes: Cell::new(0),
             measuring: false,
             gave_up: None,
+            last: Cell::new(0),
+        }
+    }
+
+    /// What was copied ahead, to be given back to [`Copier::keep`].
+    pub(crate) fn take_ahead(&mut self) -> Ahead {
+        self.ahead.take().unwrap_or_default()
+    }
+
+    /// Makes a layer of what was copied ahead and is still right.
+    pub(crate) fn keep(&mut self, ahead: Ahead) {
+        let pieces = ahead.kept();
+        self.count(pieces.iter().map(|piece| piece.length).sum());
+        if !pieces.is_empty() {
+            self.layers.push(Layer { room: 0, pieces });
         }
     }
 
@@ -313,17 +380,18 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    /// Copies (start, length) ranges as a layer, coalescing what lies close together. What is not readable is left out.
-    pub(crate) fn layer(&mut self, ranges: Vec<(u64, u64)>) -> Result<(), Error> {
+    /// Copies (start, length) ranges as a layer, coalescing what lies close together. What is not readable is left out; says
+    /// whether all is there.
+    pub(crate) fn layer(&mut self, ranges: Vec<(u64, u64)>) -> Result<bool, Error> {
         self.copy(ranges, false)
     }
 
     /// As [`Copier::layer`], for what is not looked at before the copy is complete: goes unread when only measuring.
-    pub(crate) fn bulk(&mut self, ranges: Vec<(u64, u64)>) -> Result<(), Error> {
+    pub(crate) fn bulk(&mut self, ranges: Vec<(u64, u64)>) -> Result<bool, Error> {
         self.copy(ranges, self.measuring)
     }
 
-    fn copy(&mut self, mut ranges: Vec<(u64, u64)>, unread: bool) -> Result<(), Error> {
+    fn copy(&mut self, mut ranges: Vec<(u64, u64)>, unread: bool) -> Result<bool, Error> {
         ranges.retain(|(start, length)| *length > 0 && start.checked_add(*length).is_some());
         // Lists of the runtime are mostly in order, which this sort makes use of.
         ranges.sort();
@@ -340,8 +408,9 @@ impl<'a> Copier<'a> {
         };
         if unread {
             self.count(total);
-            return Ok(());
+            return Ok(true);
         }
+        let before = self.copied_bytes.get();
         let mut at = self.reserve(size);
         let mut layer = Layer {
             room: self.rooms.len().saturating_sub(1),
@@ -355,7 +424,7 @@ impl<'a> Copier<'a> {
             at = self.read_batch(batch, &ranges, at, &mut layer);
         }
         self.layers.push(layer);
-        Ok(())
+        Ok(self.copied_bytes.get() - before == total)
     }
 
     /// Makes room at the end of the last room, or in a new one.
@@ -429,6 +498,13 @@ impl<'a> Copier<'a> {
         end
     }
 
+    /// When only measuring, takes so many bytes more for what cannot be measured.
+    pub(crate) fn expect(&self, bytes: u64) {
+        if self.measuring {
+            self.count(bytes);
+        }
+    }
+
     fn count(&self, bytes: u64) {
         self.copied_bytes
             .set(self.copied_bytes.get().saturating_add(bytes));
@@ -473,10 +549,16 @@ impl<'a> Copier<'a> {
         })
     }
 
-    /// What the latest layer has of a range.
+    /// Whether the first layer, that of the goroutines, has a range.
+    pub(crate) fn has_first(&self, (start, length): (u64, u64)) -> bool {
+        let first = self.layers.first();
+        first.is_some_and(|first| first.find(Address(start), length).is_some())
+    }
+
+    /// What the latest layer has of a range; quick for ranges in order.
     pub(crate) fn latest(&self, address: Address, length: u64) -> Option<&[u8]> {
         let layer = self.layers.last()?;
-        let (from, to) = layer.find(address, length)?;
+        let (from, to) = layer.find_near(&self.last, address, length)?;
         (**self.rooms.get(layer.room)?).as_ref().get(from..to)
     }
 
@@ -700,7 +782,7 @@ mod tests {
         let mut moment = moment(&|| true);
         moment.limits.copied_bytes = 100;
         let mut copier = Copier::new(&Mapped, &moment, Room::default());
-        assert_eq!(copier.layer(vec![(0x1000, 60)]), Ok(()));
+        assert_eq!(copier.layer(vec![(0x1000, 60)]), Ok(true));
         let ended = copier.layer(vec![(0x2000, 60)]);
         assert_eq!(ended, Err(Error::TooMuch { limit: 100 }));
         assert_eq!(copier.copied_bytes(), 60);

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use gorphan_model::{GoroutineId, Snapshot};
 
-use crate::frozen::Copier;
-use crate::goroutine::{Goroutine, Machine};
+use crate::frozen::{self, Copier, Key};
+use crate::goroutine::{Goroutine, Machine, Start};
 use crate::heap::prove::Outcome;
 use crate::image::pclntab::{Code, Table, Work};
 use crate::layout::roots::VECTOR_BYTES;
@@ -23,6 +23,8 @@ const POINTERS_PER_READ: u64 = 1 << 20;
 /// Goroutines that are looked at before it is asked again whether there is time: some milliseconds.
 const GOROUTINES_PER_CHECK: usize = 1 << 14;
 
+/// Bytes that spans of goroutines have, or a multiple of it: a page of the runtime's.
+const SPAN_BYTES: u64 = 8192;
 /// Bytes of one stack that are copied for a proof: twice what Go allows.
 const MAX_STACK_BYTES: u64 = 2 << 30;
 
@@ -224,6 +226,64 @@ impl Runtime {
         Ok(copier.finish(bias, pointers))
     }
 
+    /// Copies stacks while the target still runs, of goroutines that wait and will most likely still do so when it is stopped.
+    /// What has changed by then is found out, and copied again.
+    pub fn copy_ahead(
+        &self,
+        bias: Bias,
+        memory: &dyn Memory,
+        moment: &Moment<'_>,
+        room: Room,
+    ) -> Room {
+        match self.waiting(bias, memory, moment) {
+            Ok(keys) => frozen::ahead(memory, keys, room),
+            // Whatever it is, it is told when the target stands still.
+            Err(_) => room,
+        }
+    }
+
+    /// The goroutines that wait, by their places in the list.
+    fn waiting(
+        &self,
+        bias: Bias,
+        memory: &dyn Memory,
+        moment: &Moment<'_>,
+    ) -> Result<Vec<Option<Key>>, Error> {
+        let parks = self.parks();
+        let look = || {
+            let mut copier = Copier::new(memory, moment, Room::default());
+            let pointers = self.goroutines(bias, &mut copier, moment)?;
+            let keys = pointers.iter().map(|pointer| {
+                let one = self.goroutine(&copier, *pointer)?;
+                let (stack, _) = self.wanted(moment, &[], &one, one.begin(None, &HashMap::new()));
+                Key::of(&one, &parks, stack?)
+            });
+            Ok(keys.collect::<Vec<Option<Key>>>())
+        };
+        // Seen to wait after the time of the wait was seen.
+        let (first, mut second) = (look()?, look()?);
+        let since = |keys: &[Option<Key>], index: usize| {
+            let key = keys.get(index).copied().flatten();
+            key.map(|key| key.since())
+        };
+        for index in 0..second.len() {
+            if since(&first, index) != since(&second, index)
+                && let Some(key) = second.get_mut(index)
+            {
+                *key = None;
+            }
+        }
+        Ok(second)
+    }
+
+    /// For each wait reason, whether goroutines are parked for it.
+    fn parks(&self) -> Vec<bool> {
+        let all = 0..=u8::MAX;
+        let reason = |number| self.wait_reason(number);
+        all.map(|number| reason(number).is_some_and(heap::waits::parks))
+            .collect()
+    }
+
     /// How many bytes [`Runtime::copy`] would copy now. The target need not be stopped: it is an estimate then.
     ///
     /// # Errors
@@ -250,12 +310,19 @@ impl Runtime {
         let threads = moment.threads.iter();
         let threads = threads.map(|thread| (thread.tid, *thread)).collect();
         let mut stacks = Vec::with_capacity(pointers.len());
+        let waiting = self.layout.heap.as_ref().map(|heap| heap.waiting.first);
+        let mut waits = Vec::with_capacity(pointers.len());
+        let (parks, mut ahead) = (self.parks(), copier.take_ahead());
         let (mut labelled, mut last_labels) = (HashSet::new(), 0);
+        let length = u64::from(self.layout.g.bytes);
         for (index, pointer) in pointers.iter().enumerate() {
             if index.is_multiple_of(GOROUTINES_PER_CHECK) {
                 copier.check()?;
             }
-            let Some(one) = self.goroutine(copier, *pointer) else {
+            let bytes = copier.latest(*pointer, length);
+            let bytes = bytes.or_else(|| copier.slice(*pointer, length));
+            let one = bytes.and_then(|bytes| Goroutine::parse(&self.layout.g, *pointer, bytes));
+            let Some((one, bytes)) = one.zip(bytes) else {
                 continue;
             };
             if one.is_dead() {
@@ -271,15 +338,18 @@ impl Runtime {
                 last_labels = one.labels;
             }
             let start = one.begin(machine.as_ref(), &threads);
-            let start = start.map(|start| start.place.sp);
-            match moment.depth {
-                Depth::Goroutines => stacks.extend(start.map(|sp| {
-                    let length = one.stack_high.saturating_sub(sp);
-                    (sp, length.min(moment.limits.stack_bytes))
-                })),
-                Depth::Proof => stacks.extend(self.whole_stack(copier, &one, start)),
+            let (stack, vectors) = self.wanted(moment, bytes, &one, start);
+            let now = stack.and_then(|stack| Key::of(&one, &parks, stack));
+            if !ahead.is_right(index, now) {
+                stacks.extend(stack);
+            }
+            stacks.extend(vectors);
+            if moment.depth == Depth::Proof {
+                let first = waiting.and_then(|at| word_at(bytes, at.into()));
+                waits.extend(first.filter(|first| *first != 0));
             }
         }
+        copier.keep(ahead);
         copier.bulk(stacks)?;
         let labelled: Vec<u64> = labelled.into_iter().collect();
         copier.follow(&labelled, |memory, labels| {
@@ -288,7 +358,7 @@ impl Runtime {
         })?;
         if moment.depth == Depth::Proof {
             let before = copier.layers();
-            match heap::copy::copy(self, bias, copier, &pointers) {
+            match heap::copy::copy(self, bias, copier, waits) {
                 // The goroutines are there: what is not must not be waited for any longer.
                 Err(error @ (Error::OutOfTime { .. } | Error::TooMuch { .. })) => {
                     copier.give_up(before, error);
@@ -299,23 +369,31 @@ impl Runtime {
         Ok(pointers)
     }
 
-    /// What a proof needs of a goroutine's stack: from the stack pointer on, or all where that is not known; and the registers
-    /// that it was interrupted with.
-    fn whole_stack(
+    /// What is copied of the stack of a goroutine whose `g` has these bytes: from the stack pointer on, or for a proof all where
+    /// that is not known. And for a proof the vector registers that it was interrupted with.
+    #[expect(clippy::type_complexity, reason = "two ranges, where they are")]
+    fn wanted(
         &self,
-        copier: &Copier<'_>,
+        moment: &Moment<'_>,
+        bytes: &[u8],
         one: &Goroutine,
-        start: Option<u64>,
-    ) -> impl Iterator<Item = (u64, u64)> {
-        let from = start.unwrap_or(one.stack_low);
-        let length = one.stack_high.saturating_sub(from).min(MAX_STACK_BYTES);
-        let layout = self.layout.roots.as_ref();
-        let vectors = layout.and_then(|roots| {
-            let bytes = copier.slice(one.address, self.layout.g.bytes.into())?;
-            word_at(bytes, roots.g.vectors?.into()).filter(|at| *at != 0)
-        });
+        start: Option<Start>,
+    ) -> (Option<(u64, u64)>, Option<(u64, u64)>) {
+        let from = start.map(|start| start.place.sp);
+        let stack = |from: u64| (from, one.stack_high.saturating_sub(from));
+        if moment.depth == Depth::Goroutines {
+            let most = moment.limits.stack_bytes;
+            let wanted = from.map(stack);
+            return (wanted.map(|(from, length)| (from, length.min(most))), None);
+        }
+        let (from, length) = stack(from.unwrap_or(one.stack_low));
+        let vectors = self
+            .layout
+            .roots
+            .as_ref()
+            .and_then(|roots| word_at(bytes, roots.g.vectors?.into()).filter(|at| *at != 0));
         let vectors = vectors.map(|at| (at, VECTOR_BYTES));
-        [Some((from, length)), vectors].into_iter().flatten()
+        (Some((from, length.min(MAX_STACK_BYTES))), vectors)
     }
 
     /// All goroutines of a copy. One that cannot be read wholly keeps what is known of it, and a `Problem` says so.
@@ -370,8 +448,27 @@ impl Runtime {
             pointers.extend(words.map(Address));
         }
         let length = u64::from(self.layout.g.bytes);
-        let ranges = pointers.iter().map(|pointer| (pointer.0, length));
-        copier.layer(ranges.collect())?;
+        let exact = pointers.iter().map(|pointer| (pointer.0, length));
+        if moment.depth == Depth::Goroutines {
+            copier.layer(exact.collect())?;
+            return Ok(pointers);
+        }
+        // Their spans are wanted as well, and read once so.
+        let mut spans: Vec<(u64, u64)> = Vec::new();
+        for pointer in &pointers {
+            let start = pointer.0 & !(SPAN_BYTES - 1);
+            let end = pointer.0.saturating_add(length).div_ceil(SPAN_BYTES);
+            let span = (start, end.saturating_mul(SPAN_BYTES) - start);
+            if spans.last() != Some(&span) {
+                spans.push(span);
+            }
+        }
+        if !copier.layer(spans)? {
+            let missing =
+                exact.filter(|(at, length)| copier.latest(Address(*at), *length).is_none());
+            let missing = missing.collect();
+            copier.layer(missing)?;
+        }
         Ok(pointers)
     }
 

@@ -126,7 +126,7 @@ impl Opened {
         })
     }
 
-    /// Room for what will be copied, as far as that can be told of a process that runs.
+    /// Room for what will be copied, as far as that can be told of a process that runs, with what can be copied of it already.
     fn room(&self, runtime: &Runtime, options: &ProcessOptions) -> (Room, Option<room::Kept>) {
         let moment = Moment {
             threads: &[],
@@ -137,7 +137,12 @@ impl Opened {
         };
         // A list that changes while it is read may seem damaged; it is read again when the process stands still.
         let measured = runtime.measure(self.bias, &self.memory, &moment);
-        measured.map_or_else(|_| (Room::default(), None), room::prepare)
+        let Ok(measured) = measured else {
+            return (Room::default(), None);
+        };
+        let (room, kept) = room::prepare(measured);
+        let room = runtime.copy_ahead(self.bias, &self.memory, &moment, room);
+        (room, kept)
     }
 
     /// Stops and copies on a thread of its own: when that ends, however it ends, the kernel lets go of what it traces.
@@ -153,15 +158,10 @@ impl Opened {
                 }
             },
         };
-        // A twin is read at leisure.
-        let (room, _kept) = match plan {
-            Some(_) => (Room::default(), None),
-            None => self.room(runtime, options),
-        };
         // The threads that are started from here inherit it.
         let _job_control = JobControl::hold_back();
         thread::scope(|scope| {
-            let tracer = scope.spawn(|| self.copy_here(runtime, options, room, plan, problems));
+            let tracer = scope.spawn(|| self.copy_here(runtime, options, plan, problems));
             tracer.join().unwrap_or_else(|_| {
                 Err(ProcessError::System {
                     pid: self.process.pid,
@@ -176,10 +176,14 @@ impl Opened {
         &self,
         runtime: &Runtime,
         options: &ProcessOptions,
-        room: Room,
         plan: Option<Plan>,
         mut problems: Vec<Problem>,
     ) -> Result<Copy, ProcessError> {
+        // A twin is read at leisure. Measured by the thread that copies: what it allocates then is in memory already.
+        let (room, _kept) = match plan {
+            Some(_) => (Room::default(), None),
+            None => self.room(runtime, options),
+        };
         let budget = options.pause_budget;
         let pid = self.process.pid;
         let since = Instant::now();

@@ -53,6 +53,8 @@ pub(super) fn prepare(bytes: u64) -> (Room, Option<Kept>) {
         return (Room::default(), None);
     };
     let measured = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // Large pages are faster to copy into and to give back; a kernel that has none says so, and is not asked again.
+    let _ = room.advise(Advice::HugePage);
     // Before Linux 5.14 there is no such advice.
     if room
         .advise_range(Advice::PopulateWrite, 0, measured.min(room.len()))

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::arenas::Table;
 use super::copy_roots;
 use super::modules::Modules;
+use super::pages::Pages;
 use super::spans::{List, Span};
 use crate::frozen::Copier;
 use crate::layout::heap::{Heap as Layout, Types, Waiting};
@@ -19,10 +20,9 @@ const CHUNK_BYTES: u64 = 1 << 20;
 const MAX_CHUNKS: u64 = 1 << 14;
 /// Bytes of a plugin's types; a large program's are some ten million.
 const MAX_TYPES_BYTES: u64 = 256 << 20;
-/// Cases of one `select` whose channels are copied.
-const MAX_CASES: usize = 1 << 16;
 
-/// Copies what [`super::pointers::Objects`] reads. `goroutines` were copied before.
+/// Copies what [`super::pointers::Objects`] reads. Goroutines were copied before; `waits` are the first sudogs of those that
+/// have some.
 ///
 /// # Errors
 /// When a limit is passed or the time is up. What cannot be read is missing in the copy, and found so later.
@@ -30,7 +30,7 @@ pub(crate) fn copy(
     runtime: &Runtime,
     bias: Bias,
     copier: &mut Copier<'_>,
-    goroutines: &[Address],
+    waits: Vec<u64>,
 ) -> Result<(), Error> {
     let (Some(layout), Some(heap)) = (&runtime.layout.heap, runtime.variables.heap) else {
         return Ok(());
@@ -52,7 +52,9 @@ pub(crate) fn copy(
     copier.layer(pointers.iter().map(|at| (*at, length)).collect())?;
     let slice = |at: u64| copier.latest(Address(at), length);
     let spans = list.described(layout, &pointers, 0, &slice).spans;
-    copier.bulk(spans.iter().filter_map(contents).collect())?;
+    let contents = spans.iter().filter_map(contents);
+    let contents = contents.filter(|range| !copier.has_first(*range));
+    copier.bulk(contents.collect())?;
     let mut more: Vec<(u64, u64)> = Vec::new();
     // Whether a slot of a plain span is taken changes nothing: nothing is found in it.
     let scanned = spans.iter().filter(|span| !span.is_plain);
@@ -63,11 +65,8 @@ pub(crate) fn copy(
             more.extend(parts.map(|part| table.bits_of(&part)));
         }
     }
-    let waiting = goroutines.iter();
-    let length = u64::from(runtime.layout.g.bytes);
-    let waiting =
-        waiting.filter_map(|g| word_at(copier.slice(*g, length)?, layout.waiting.first.into()));
-    more.extend(waiting.flat_map(|first| channels(layout, copier, first)));
+    copier.expect(waits.len() as u64 * u64::from(layout.channel.bytes));
+    more.extend(channels(layout, copier, waits, &scanned_pages(&spans))?);
     more.extend(unrolled(layout, copier, &modules, &spans));
     more.retain(|(at, _)| *at != 0);
     copier.layer(more)?;
@@ -108,8 +107,28 @@ fn contents(span: &Span<'_>) -> Option<(u64, u64)> {
     (!span.is_plain).then_some((span.pages.start, length))
 }
 
-/// The channels that a goroutine waits for, from its first sudog on: those of numbers are in spans that are not copied.
-fn channels(layout: &Layout, copier: &Copier<'_>, first: u64) -> Vec<(u64, u64)> {
+/// Where the spans are that are copied.
+fn scanned_pages(spans: &[Span<'_>]) -> Pages {
+    let scanned = spans.iter().filter(|span| !span.is_plain);
+    let mut scanned: Vec<Range<u64>> = scanned.map(|span| span.pages.clone()).collect();
+    scanned.sort_by_key(|pages| pages.start);
+    let mut end = 0;
+    scanned.retain(|pages| {
+        let overlaps = pages.start < end;
+        end = end.max(pages.end);
+        !overlaps
+    });
+    Pages::of(scanned.into_iter())
+}
+
+/// The channels that goroutines wait for, given the first sudog of each, but those in `scanned` spans: channels of numbers are
+/// in spans that are not copied.
+fn channels(
+    layout: &Layout,
+    copier: &Copier<'_>,
+    mut sudogs: Vec<u64>,
+    scanned: &Pages,
+) -> Result<Vec<(u64, u64)>, Error> {
     let Waiting {
         next,
         channel,
@@ -117,15 +136,32 @@ fn channels(layout: &Layout, copier: &Copier<'_>, first: u64) -> Vec<(u64, u64)>
         ..
     } = layout.waiting;
     let mut found = Vec::new();
-    let mut at = first;
-    while found.len() < MAX_CASES {
-        let Some(bytes) = copier.latest(Address(at), sudog_bytes.into()) else {
-            break;
-        };
-        found.extend(word_at(bytes, channel.into()).map(|at| (at, layout.channel.bytes.into())));
-        at = word_at(bytes, next.into()).unwrap_or_default();
+    let mut last = 0;
+    // No more than there is room for in what was copied: they may be damaged, and form a ring.
+    let mut left = copier.copied_bytes() / u64::from(sudog_bytes).max(8);
+    // The first of all, then the second of all, each time in order: most are found next to the one before.
+    while !sudogs.is_empty() {
+        copier.check()?;
+        sudogs.sort_unstable();
+        let mut more = Vec::new();
+        for at in sudogs
+            .iter()
+            .take(usize::try_from(left).unwrap_or(usize::MAX))
+        {
+            let Some(bytes) = copier.latest(Address(*at), sudog_bytes.into()) else {
+                continue;
+            };
+            let of = word_at(bytes, channel.into()).unwrap_or_default();
+            if of != last && scanned.find(of).is_none() {
+                found.push((of, layout.channel.bytes.into()));
+                last = of;
+            }
+            more.extend(word_at(bytes, next.into()).filter(|next| *next != 0));
+        }
+        left = left.saturating_sub(sudogs.len() as u64);
+        sudogs = more;
     }
-    found
+    Ok(found)
 }
 
 /// In Go 1.22 and 1.23 a large object whose type has a program for its pointers has a type of its own, with the bits written

@@ -174,7 +174,8 @@ fn threads(
     copier.layer(ranges.collect())?;
     let loose = loose_words(runtime, bias, copier, &machines, &running, spans);
     let bytes = u64::from(layout.special.most_bytes);
-    copier.layer(loose.into_iter().map(|at| (at, bytes)).collect())
+    copier.layer(loose.into_iter().map(|at| (at, bytes)).collect())?;
+    Ok(())
 }
 
 /// Words of threads that run Go code which may point to a special: neither to the heap nor to a variable.

@@ -34,7 +34,7 @@ mod subjects;
 mod toy;
 pub(crate) mod types;
 pub(crate) mod view;
-mod waits;
+pub(crate) mod waits;
 pub(crate) mod what;
 pub(crate) mod work;
 pub(crate) mod world;

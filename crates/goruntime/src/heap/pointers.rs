@@ -107,7 +107,7 @@ impl<'a> Objects<'a> {
             modules,
             types,
             masks: Masks::new(),
-            learned: Learned::default(),
+            learned: Learned::new(spans.objects()),
             channel: &heap.channel,
             arenas: Arenas::of(heap, variable, frozen, spans.all_mut()),
             minor: runtime.minor,

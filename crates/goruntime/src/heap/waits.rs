@@ -98,6 +98,18 @@ fn kind(words: &str) -> Option<Kind> {
     })
 }
 
+/// Whether goroutines that wait for this reason are parked, and go on as the scheduler says: not those that switch to each other,
+/// nor those that only call themselves waiting.
+pub(crate) fn parks(words: &str) -> bool {
+    match kind(words) {
+        Some(Kind::Channel | Kind::Select | Kind::Nothing | Kind::Semaphore | Kind::Condition) => {
+            true
+        }
+        Some(Kind::Runtime) => words == "IO wait" || words == "sleep",
+        Some(Kind::Coroutine) | None => false,
+    }
+}
+
 /// A `runtime.sudog`: a goroutine in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::RwLock;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 
@@ -16,6 +17,12 @@ use crate::memory::word_at;
 
 /// Objects whose types are found out by what points to them; of more, those of the others stay unknown.
 const MAX_LEARNED: usize = 1 << 20;
+
+/// Objects whose types are kept together: a page's worth.
+const BLOCK_OBJECTS: usize = 512;
+
+/// What words at offsets of types point to.
+type Pointees = HashMap<(u64, u64), Option<Pointee>, RandomState>;
 
 /// Nothing lies below: `vm.mmap_min_addr` of Linux.
 const FIRST_ADDRESS: u64 = 4096;
@@ -33,24 +40,49 @@ pub(crate) enum What {
     Special(Special),
 }
 
-/// Types of objects that do not tell their type.
-#[derive(Debug, Default)]
-pub(super) struct Learned(RwLock<HashMap<u32, u64, RandomState>>);
+/// Types of objects that do not tell their type: their addresses, by the numbers of the objects.
+#[derive(Debug)]
+pub(super) struct Learned {
+    /// Those that are near each other are kept together, once one of them is known.
+    blocks: Vec<OnceLock<Box<[AtomicU64]>>>,
+    count: AtomicUsize,
+}
 
 impl Learned {
+    /// Of objects whose numbers are below this.
+    pub(super) fn new(objects: u32) -> Self {
+        let blocks = (objects as usize).div_ceil(BLOCK_OBJECTS);
+        Self {
+            blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
+            count: AtomicUsize::new(0),
+        }
+    }
+
     fn get(&self, object: Object) -> Option<u64> {
-        self.0.read().ok()?.get(&object.0).copied()
+        let block = self.blocks.get(object.0 as usize / BLOCK_OBJECTS)?.get()?;
+        let slot = block.get(object.0 as usize % BLOCK_OBJECTS)?;
+        Some(slot.load(Ordering::Relaxed)).filter(|of| *of != 0)
     }
 
     /// Whether it is news.
     fn add(&self, object: Object, of: u64) -> bool {
-        let Ok(mut all) = self.0.write() else {
-            return false;
-        };
-        if all.len() >= MAX_LEARNED || all.contains_key(&object.0) {
+        if self.count.load(Ordering::Relaxed) >= MAX_LEARNED {
             return false;
         }
-        all.insert(object.0, of).is_none()
+        let Some(block) = self.blocks.get(object.0 as usize / BLOCK_OBJECTS) else {
+            return false;
+        };
+        let none = || (0..BLOCK_OBJECTS).map(|_| AtomicU64::new(0)).collect();
+        let slot = block
+            .get_or_init(none)
+            .get(object.0 as usize % BLOCK_OBJECTS);
+        let exchanged =
+            slot.map(|slot| slot.compare_exchange(0, of, Ordering::Relaxed, Ordering::Relaxed));
+        let is_news = matches!(exchanged, Some(Ok(_)));
+        if is_news {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        is_news
     }
 }
 
@@ -151,12 +183,13 @@ impl Objects<'_> {
 
     /// Finds out the types of objects from each other: of all that those given point to by words whose types are known.
     pub(crate) fn learn(&self, objects: &[Object]) {
-        let mut pointees = HashMap::new();
+        let mut pointees = Pointees::default();
         let mut rest: Vec<Object> = objects.to_vec();
         while let Some(object) = rest.pop() {
+            let typed = self.typed(object);
             // What is missing is not learnt.
             let _ = self.scan(object, &mut |offset, to| {
-                let found = self.pointee(object, offset, &mut pointees);
+                let found = self.pointee(object, typed, offset, &mut pointees);
                 let target = self.spans.object(to).filter(|_| found.is_some());
                 if let (Some(pointee), Some(target)) = (found, target)
                     && self.learn_one(target, to, pointee)
@@ -169,10 +202,16 @@ impl Objects<'_> {
 
     /// Finds out the type of what a word of an object points to.
     pub(crate) fn learn_from(&self, holder: Object, offset: u64, to: u64) {
-        let pointee = self.pointee(holder, offset, &mut HashMap::new());
+        let pointee = self.pointee(holder, self.typed(holder), offset, &mut Pointees::default());
         if let (Some(pointee), Some(target)) = (pointee, self.spans.object(to)) {
             self.learn_one(target, to, pointee);
         }
+    }
+
+    /// The type of an object as far as it is known by now.
+    fn typed(&self, object: Object) -> Option<Typed> {
+        let learned = || self.learned.get(object).map(|of| Typed { of, skip: 0 });
+        self.type_of(object).or_else(learned)
     }
 
     /// Whether it is news.
@@ -200,12 +239,10 @@ impl Objects<'_> {
     fn pointee(
         &self,
         holder: Object,
+        typed: Option<Typed>,
         offset: u64,
-        known: &mut HashMap<(u64, u64), Option<Pointee>>,
+        known: &mut Pointees,
     ) -> Option<Pointee> {
-        let typed = self
-            .type_of(holder)
-            .or_else(|| self.learned.get(holder).map(|of| Typed { of, skip: 0 }));
         let found = match typed {
             Some(Typed { of, skip }) => {
                 let size = self.types.get(of)?.size;

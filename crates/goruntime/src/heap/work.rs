@@ -202,6 +202,12 @@ impl<'a> Queue<'a> {
         let _guard = Guard(self.pool);
         loop {
             while let Some(task) = self.pop() {
+                // Many may have been woken at once, and none of them reach much.
+                if matches!(task, Task::Goroutine(_))
+                    && self.list.goroutines.len() >= GOROUTINES_PER_CHUNK
+                {
+                    self.offer();
+                }
                 step(task, &mut self);
             }
             if !self.refill() {
