@@ -69,7 +69,12 @@ pub(crate) fn run_all(root: &Path, go: &str) -> Outcome {
         .arg(&crowd)
         .arg(".");
     run(build.current_dir(root.join("xtask/bench/crowd")))?;
-    let delve = delve(&folder, go);
+    let root_of_go = output(Command::new(go).args(["env", "GOROOT"]))?;
+    let debuggers = Debuggers {
+        // The words of gdb for goroutines come with Go.
+        script: Path::new(root_of_go.trim()).join("src/runtime/runtime-gdb.py"),
+        delve: delve(&folder, go),
+    };
     for (goroutines, leaked, depth) in CROWDS {
         let numbers = [goroutines, leaked, depth].map(|number| number.to_string());
         let crowd = start(&crowd, &numbers)?;
@@ -82,9 +87,15 @@ pub(crate) fn run_all(root: &Path, go: &str) -> Outcome {
                 .unwrap_or_default()
                 .trim()
         );
-        compare(root, &crowd, &pid, delve.as_deref());
+        compare(root, &crowd, &pid, &debuggers);
     }
     Ok(())
+}
+
+/// What the debuggers need.
+struct Debuggers {
+    script: PathBuf,
+    delve: Option<PathBuf>,
 }
 
 /// Delve, if it builds.
@@ -116,7 +127,7 @@ fn start(binary: &Path, numbers: &[String]) -> Result<Crowd, String> {
     Ok(Crowd { child, address })
 }
 
-fn compare(root: &Path, crowd: &Crowd, pid: &str, delve: Option<&Path>) {
+fn compare(root: &Path, crowd: &Crowd, pid: &str, debuggers: &Debuggers) {
     let release = root.join("target/release");
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
@@ -140,8 +151,11 @@ fn compare(root: &Path, crowd: &Crowd, pid: &str, delve: Option<&Path>) {
         ];
         // Debuggers keep the program stopped for all their time, so one round says enough.
         if round == 0 {
-            results.push(("gdb `info goroutines`", gdb(pid)));
-            let delve = delve.ok_or("it did not build".to_owned());
+            results.push(("gdb `info goroutines`", gdb(&debuggers.script, pid)));
+            let delve = debuggers
+                .delve
+                .as_deref()
+                .ok_or("it did not build".to_owned());
             results.push((
                 "delve `goroutines`",
                 delve.and_then(|delve| dlv(delve, pid)),
@@ -261,7 +275,7 @@ fn fetch(address: &str, profile: &str) -> Timed {
     Ok((seconds, format!("{:.1} MB", answer.len() as f64 / 1e6)))
 }
 
-fn gdb(pid: &str) -> Timed {
+fn gdb(script: &Path, pid: &str) -> Timed {
     let mut gdb = Command::new("timeout");
     gdb.args([
         &DEBUGGER_SECONDS.to_string(),
@@ -271,14 +285,9 @@ fn gdb(pid: &str) -> Timed {
         "-p",
         pid,
     ]);
-    // The script comes with Go, and the program's section .debug_gdb_scripts names it.
-    gdb.args([
-        "-iex",
-        "set auto-load safe-path /",
-        "-ex",
-        "info goroutines",
-    ]);
-    debugger(&mut gdb)
+    gdb.args(["-iex", "set auto-load no"]);
+    gdb.arg("-ex").arg(format!("source {}", script.display()));
+    debugger(gdb.args(["-ex", "info goroutines"]))
 }
 
 fn dlv(delve: &Path, pid: &str) -> Timed {
@@ -286,6 +295,7 @@ fn dlv(delve: &Path, pid: &str) -> Timed {
     fs::write(&script, "goroutines\nexit -c\n").map_err(|error| error.to_string())?;
     let mut dlv = Command::new("timeout");
     dlv.arg(DEBUGGER_SECONDS.to_string()).arg(delve);
+    dlv.arg("--allow-non-terminal-interactive=true");
     dlv.args(["attach", pid, "--init"]).arg(&script);
     debugger(dlv.stdin(Stdio::null()))
 }
