@@ -9,11 +9,13 @@ mod cmd;
 mod config;
 mod error;
 mod growth;
+mod lint;
 mod output;
 mod progress;
 mod settings;
 mod source;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,12 +27,17 @@ const FINDINGS: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(request) = lint::vet::Request::of(&arguments) {
+        return ended(lint::vet::run(&request));
+    }
     // Exits with 2 on bad usage, with 0 after --help and --version.
     let cli = Cli::parse();
     let outcome = match &cli.command {
         Command::Test(args) => return ended(cmd::test::run(args)),
         Command::ExecTest(args) => return ended(cmd::test::exec(args)),
         Command::BecomeTest(args) => return ended(cmd::test::become_test(args)),
+        Command::Lint(args) => return ended(cmd::lint::run(args)),
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Load(args) => cmd::load::run(args),
         Command::Ps(args) => cmd::ps::run(args),

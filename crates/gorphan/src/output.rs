@@ -4,11 +4,24 @@ use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use gorphan_report::{Document, Format, Style};
+use gorphan_report::{Document, Format, SourceLookup, SourcePath, Style};
 
 use crate::args::options::{ColourArg, ReportArgs};
 use crate::error::{Failure, Result};
 use crate::source::SourceRoot;
+
+/// Where to write, and how it is to look.
+#[derive(Clone, Copy)]
+pub(crate) struct Sink<'s> {
+    /// The format.
+    pub(crate) format: Format,
+    /// The file; standard output where there is none.
+    pub(crate) output: Option<&'s Path>,
+    /// When to colour.
+    pub(crate) colour: ColourArg,
+    /// Show whole stacks.
+    pub(crate) stacks: bool,
+}
 
 /// Renders `document` as `args` ask.
 pub(crate) fn write(
@@ -16,27 +29,43 @@ pub(crate) fn write(
     args: &ReportArgs,
     root: Option<&SourceRoot>,
 ) -> Result<()> {
-    let format = Format::from(args.format);
+    let lookup = |name: &str| root.and_then(|root| root.text(name));
+    let locate = |name: &str| root.and_then(|root| root.path(name));
+    let sink = Sink {
+        format: Format::from(args.format),
+        output: args.output.as_deref(),
+        colour: args.colour,
+        stacks: args.stacks,
+    };
+    write_to(document, sink, &lookup, &locate)
+}
+
+/// Renders `document` to a sink, with the source that the caller has.
+pub(crate) fn write_to(
+    document: &Document<'_>,
+    sink: Sink<'_>,
+    lookup: &SourceLookup<'_>,
+    locate: &SourcePath<'_>,
+) -> Result<()> {
+    let format = sink.format;
     let stdout = io::stdout();
-    let to_terminal = args.output.is_none() && stdout.is_terminal();
+    let to_terminal = sink.output.is_none() && stdout.is_terminal();
     if format == Format::Pprof && to_terminal {
         return Err(Failure::new("a pprof profile is binary and would garble the terminal")
             .advise("give --output FILE, or pipe it: gorphan inspect … --format pprof | go tool pprof -top /dev/stdin"));
     }
-    let lookup = |name: &str| root.and_then(|root| root.text(name));
-    let locate = |name: &str| root.and_then(|root| root.path(name));
     let working = std::env::current_dir().ok();
     let style = Style {
-        colour: format == Format::Terminal && colour(args.colour, to_terminal),
+        colour: format == Format::Terminal && colour(sink.colour, to_terminal),
         width: to_terminal.then(terminal_width).flatten(),
-        source: &lookup,
-        locate: &locate,
-        stacks: args.stacks,
+        source: lookup,
+        locate,
+        stacks: sink.stacks,
         root: working.as_deref().and_then(Path::to_str),
         ..Style::default()
     };
     let render = |out: &mut dyn Write| gorphan_report::render(document, format, &style, out);
-    match &args.output {
+    match sink.output {
         Some(path) => to_file(path, render),
         // Windows consoles of old need their colours translated; elsewhere this passes bytes through.
         None if style.colour => {

@@ -1,16 +1,21 @@
 //! A run over packages: which need to be checked, in which order, on all cores, with what is remembered of earlier runs.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gorphan_model as model;
 use gorphan_model::source::Ledger;
 use sha2::{Digest, Sha256};
 
-use crate::check::{Circumstances, Facts, check};
+use crate::check::{Circumstances, Facts, USES_FACTS, check};
 use crate::finding::SourceFile;
 use crate::load::{Loaded, PackageInfo, Parsed};
 use crate::suppress::Suppressions;
 use crate::syntax::{File, Names};
+
+/// Stack of a thread that checks: source nests up to [`MAX_NESTING`](crate::syntax::MAX_NESTING) deep, and each level takes some
+/// kilobytes of unoptimised code. Pages that are not touched cost nothing.
+const STACK_BYTES: usize = 32 << 20;
 
 /// What a package and all that it imports amount to: equal keys have equal results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,7 +153,9 @@ pub fn run(loaded: &Loaded, run: Run<'_>) -> Outcome {
         let remembered = run.store.get(*key);
         if remembered.is_none() {
             set(&mut missed, index, true);
-            needs(loaded, package, &mut needed);
+            if USES_FACTS {
+                needs(loaded, package, &mut needed);
+            }
         }
         set(&mut kept, index, remembered);
     }
@@ -170,10 +177,14 @@ pub fn run(loaded: &Loaded, run: Run<'_>) -> Outcome {
         }
     }
     std::thread::scope(|scope| {
-        for _ in 1..run.threads.max(1) {
-            scope.spawn(|| session.work());
+        let started = (0..run.threads.max(1)).filter(|_| {
+            let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+            builder.spawn_scoped(scope, || session.work()).is_ok()
+        });
+        // A system that starts no thread has this one.
+        if started.count() == 0 {
+            session.work();
         }
-        session.work();
     });
     let state = session
         .state
@@ -335,7 +346,12 @@ impl Session<'_> {
             go_minor: info.go_minor,
         };
         let program = &self.parsed.program;
-        let checked = check(program, self.run.names, *id, circumstances, &facts_of);
+        // A fault of a rule costs the package, not the run.
+        let checked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            check(program, self.run.names, *id, circumstances, &facts_of)
+        }));
+        let failed = checked.is_err();
+        let checked = checked.unwrap_or_default();
         let files: Vec<&File> = program
             .package(*id)
             .files
@@ -343,6 +359,17 @@ impl Session<'_> {
             .map(AsRef::as_ref)
             .collect();
         let mut report = report(info, &files, checked.findings, checked.ledger);
+        if failed {
+            report.problems.push(Note {
+                file: info.files.first().cloned().unwrap_or_default(),
+                line: 1,
+                message: format!(
+                    "package {} was not checked: the check failed, which is a fault of gorphan",
+                    info.path
+                ),
+            });
+            report.ledger.undecided("the check failed");
+        }
         report
             .findings
             .sort_by(|one, two| place(one).cmp(&place(two)));
@@ -351,7 +378,7 @@ impl Session<'_> {
             report,
             facts: facts.encode(),
         };
-        if let Some(key) = self.keys.get(index) {
+        if let Some(key) = self.keys.get(index).filter(|_| !failed) {
             self.run.store.put(*key, &kept);
         }
         if let Some(slot) = self.facts.get(index) {

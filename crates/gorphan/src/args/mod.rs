@@ -1,5 +1,6 @@
 //! The command line, as clap derives it. Options that several commands share are in [`options`].
 
+pub(crate) mod lint;
 pub(crate) mod options;
 
 use std::ffi::OsString;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+use lint::Lint;
 use options::{
     HttpArgs, InputArgs, JudgeArgs, ProcessArgs, PsFormat, QueryArgs, ReportArgs, StackQueryArgs,
 };
@@ -40,6 +42,7 @@ Examples:
   gorphan inspect dump.txt                   a dump or profile in a file, of any kind
   kubectl logs pod | gorphan inspect -       the dumps inside a log
   gorphan diff before.pb.gz after.pb.gz      what grew, what is new, what is gone
+  gorphan lint ./...                         leaks and blocking bugs in Go source
   gorphan gctrace service.log                whether the heap grows, from GODEBUG=gctrace=1
   gorphan explain GR1001                     what a finding means and how it is fixed
 
@@ -56,6 +59,8 @@ pub(crate) enum Command {
     Diff(Box<Diff>),
     /// Run `go test` unchanged and report the goroutines that the tests leave behind
     Test(Box<Test>),
+    /// Find goroutine leaks and blocking bugs in Go source
+    Lint(Box<Lint>),
     /// Drive load at a service and report the goroutines that each request leaves behind
     Load(Box<Load>),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)

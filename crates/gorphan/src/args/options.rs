@@ -55,6 +55,7 @@ pub(crate) enum FormatArg {
     Github,
     Markdown,
     Junit,
+    Plain,
 }
 
 impl From<FormatArg> for Format {
@@ -68,6 +69,7 @@ impl From<FormatArg> for Format {
             FormatArg::Github => Self::Github,
             FormatArg::Markdown => Self::Markdown,
             FormatArg::Junit => Self::Junit,
+            FormatArg::Plain => Self::Plain,
         }
     }
 }

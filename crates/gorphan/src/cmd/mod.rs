@@ -4,6 +4,7 @@ pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod gctrace;
 pub(crate) mod inspect;
+pub(crate) mod lint;
 pub(crate) mod load;
 pub(crate) mod ps;
 pub(crate) mod shell;

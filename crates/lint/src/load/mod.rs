@@ -21,6 +21,7 @@ mod parsed;
 mod pattern;
 mod settings;
 mod unit;
+mod units;
 mod version;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use modules::Module;
 pub use settings::{Environment, ModFlag, NEWEST_GO_MINOR, Settings, Wishes, Workspace};
 
 pub use parsed::Parsed;
+pub use units::{Unit, load_units};
 
 /// What to load.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Group, Operation, symbol};
+use crate::{Finding, Group, Operation, Site, symbol};
 
 /// A calendar date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,7 +78,26 @@ impl IgnoreRule {
             && holds(&self.created_by, |p| {
                 created_by.is_some_and(|frame| name_matches(p, &frame.function))
             })
-            && holds(&self.site, |p| site_matches(p, group))
+            && holds(&self.site, |p| site_matches(p, &group.site))
+    }
+
+    /// Whether all that the rule asks for holds of a finding in source, which has no stack: any function is that of the
+    /// finding, and nothing is known of who created the goroutine or which test did.
+    pub fn matches_source(&self, finding: &Finding) -> bool {
+        let place = &finding.place;
+        let site = Site {
+            operation: finding.operation,
+            function: place.function.clone(),
+            file: place.file.clone(),
+            line: place.line,
+        };
+        !self.is_empty()
+            && self.created_by.is_none()
+            && self.test.is_none()
+            && holds(&self.package, |p| glob(p, symbol::package(&place.function)))
+            && holds(&self.function, |p| name_matches(p, &place.function))
+            && holds(&self.any_function, |p| name_matches(p, &place.function))
+            && holds(&self.site, |p| site_matches(p, &site))
     }
 
     /// What the rule asks of what a test of a package left; `None` if it is about another.
@@ -166,8 +185,7 @@ fn name_matches(pattern: &str, name: &str) -> bool {
         || (!pattern.ends_with('*') && symbol::canonical(pattern) == symbol::canonical(name))
 }
 
-fn site_matches(pattern: &str, group: &Group) -> bool {
-    let site = &group.site;
+fn site_matches(pattern: &str, site: &Site) -> bool {
     let operations = Operation::ALL.into_iter();
     let asked = operations
         .filter(|operation| pattern.starts_with(operation.as_str()))
@@ -298,6 +316,60 @@ mod tests {
         for site in bad {
             assert!(!matches(site), "{site}");
         }
+    }
+
+    #[test]
+    fn findings_in_source_match_by_function_site_and_package() {
+        let place = crate::Place {
+            function: "a.com/m.(*Bus).f".into(),
+            file: "/src/shop/bus.go".into(),
+            line: 41,
+            column: Some(2),
+        };
+        let finding = Finding {
+            code: "GR1001",
+            verdict: crate::Verdict::Leak,
+            operation: Operation::ChanSend,
+            place,
+            count: 0,
+            retained_bytes: None,
+            message: String::new(),
+            help: String::new(),
+            evidence: Vec::new(),
+            pattern: None,
+            package: None,
+            test: None,
+            cause: None,
+        };
+        let rule = |key: &str, value: &str| {
+            let mut rule = IgnoreRule::default();
+            let slot = match key {
+                "function" => &mut rule.function,
+                "site" => &mut rule.site,
+                "package" => &mut rule.package,
+                "created_by" => &mut rule.created_by,
+                _ => &mut rule.test,
+            };
+            *slot = Some(value.to_owned());
+            rule.matches_source(&finding)
+        };
+        for (key, value) in [
+            ("function", "a.com/m.*"),
+            ("site", "chan send bus.go:41"),
+            ("package", "a.com/*"),
+        ] {
+            assert!(rule(key, value), "{key} {value}");
+        }
+        for (key, value) in [
+            ("function", "a.com/n.*"),
+            ("site", "bus.go:42"),
+            ("package", "b.com/m"),
+            ("created_by", "*"),
+            ("test", "*"),
+        ] {
+            assert!(!rule(key, value), "{key} {value}");
+        }
+        assert!(!IgnoreRule::default().matches_source(&finding));
     }
 
     #[test]
