@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Test(args) => return ended(cmd::test::run(args)),
         Command::ExecTest(args) => return ended(cmd::test::exec(args)),
         Command::BecomeTest(args) => return ended(cmd::test::become_test(args)),
+        Command::Lsp(args) => return ended(cmd::lint::serve(args)),
         Command::Lint(args) => return ended(cmd::lint::run(args)),
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Load(args) => cmd::load::run(args),

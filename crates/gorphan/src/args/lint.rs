@@ -117,3 +117,18 @@ A comment suppresses a finding of its line, or of the statement or function that
   //nolint:gorphan
 
 Exit status: 0 nothing found, 1 findings at or above --fail-on, 2 a file could not be read or the job not done.";
+
+/// `gorphan lsp`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Serve findings of gorphan lint to an editor, by the language server protocol over standard input and output: \
+                  diagnostics of the packages of open files, and the safe fixes as code actions."
+)]
+pub(crate) struct Lsp {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) source: SourceArgs,
+    /// Speak over standard input and output, as is done anyway: some editors say so
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
+}

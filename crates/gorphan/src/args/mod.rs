@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use lint::Lint;
+use lint::{Lint, Lsp};
 use options::{
     HttpArgs, InputArgs, JudgeArgs, ProcessArgs, PsFormat, QueryArgs, ReportArgs, StackQueryArgs,
 };
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Test(Box<Test>),
     /// Find goroutine leaks and blocking bugs in Go source
     Lint(Box<Lint>),
+    /// Serve the findings of lint to an editor (language server protocol)
+    Lsp(Lsp),
     /// Drive load at a service and report the goroutines that each request leaves behind
     Load(Box<Load>),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)

@@ -11,12 +11,12 @@ use gorphan_model::{Finding, Problem, symbol};
 use gorphan_report::{Document, Format, LintReport, TargetInfo};
 
 use super::Outcome;
-use crate::args::lint::Lint;
+use crate::args::lint::{Lint, Lsp, SourceArgs};
 use crate::config::{self, Config};
 use crate::error::{Failure, Result};
 use crate::lint::baseline::Baseline;
 use crate::lint::disk::Disk;
-use crate::lint::{Linted, Options, fix, lint, watch};
+use crate::lint::{Linted, Options, fix, lint, lsp, watch};
 use crate::output::{self, Sink};
 
 /// Bytes of a source file that is shown.
@@ -56,6 +56,27 @@ pub(crate) fn run(args: &Lint) -> Result<ExitCode> {
     Ok(job.status(&linted))
 }
 
+/// Runs `gorphan lsp`. Tests are read with the rest: an editor shows them, too.
+pub(crate) fn serve(args: &Lsp) -> Result<ExitCode> {
+    lsp::run(options(&args.source, Vec::new(), true))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(source: &SourceArgs, patterns: Vec<String>, tests: bool) -> Options {
+    Options {
+        patterns,
+        tests,
+        wishes: Wishes {
+            goos: source.goos.clone(),
+            goarch: source.goarch.clone(),
+            tags: source.tags.clone(),
+            cgo: None,
+        },
+        no_cache: source.no_cache,
+        threads: source.jobs.map(usize::from),
+    }
+}
+
 /// A run as it was asked for.
 struct Job<'j> {
     args: &'j Lint,
@@ -71,18 +92,7 @@ impl<'j> Job<'j> {
         let source = &args.source;
         Ok(Self {
             args,
-            options: Options {
-                patterns: args.packages.clone(),
-                tests: source.tests,
-                wishes: Wishes {
-                    goos: source.goos.clone(),
-                    goarch: source.goarch.clone(),
-                    tags: source.tags.clone(),
-                    cgo: None,
-                },
-                no_cache: source.no_cache,
-                threads: source.jobs.map(usize::from),
-            },
+            options: options(source, args.packages.clone(), source.tests),
             config: Config::load(args.judge.config.as_deref(), &working)?,
             baseline: args
                 .judge

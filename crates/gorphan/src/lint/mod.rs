@@ -4,6 +4,7 @@ pub(crate) mod baseline;
 pub(crate) mod cache;
 pub(crate) mod disk;
 pub(crate) mod fix;
+pub(crate) mod lsp;
 pub(crate) mod vet;
 pub(crate) mod watch;
 

@@ -294,7 +294,7 @@ fn diagnostic(finding: &Finding) -> Value {
     let mut value = json!({
         "category": finding.code,
         "posn": position(finding),
-        "message": finding.message,
+        "message": format!("{} [{}]", finding.message, finding.code),
     });
     let Some(cause) = &finding.cause else {
         return value;
