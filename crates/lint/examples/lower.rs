@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut checker = Checker::new(&parsed.program, &names, *id);
         checker.check_all();
         let typed = processor_seconds()?;
-        let lowered = lower(&mut checker);
+        let lowered = lower(&mut checker, &|_| None);
         let done = processor_seconds()?;
         let analysis = analyse(lowered);
         let end = processor_seconds()?;

@@ -6,28 +6,13 @@ use crate::finding::{Finding, Ledger};
 use crate::ir::{ObjectKind, Shape};
 use crate::lower::lower;
 use crate::rules;
+pub use crate::summary::Facts;
 use crate::summary::{Analysis, analyse};
 use crate::syntax::Names;
 use crate::types::{Checker, PackageId, Program};
 
 /// Whether a check makes use of facts. While it does not, packages that are only imported need no check of their own.
 pub const USES_FACTS: bool = false;
-
-/// What importers of a package need to know of its functions.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {}
-
-impl Facts {
-    /// Bytes that this version of the program reads again. Caches and `go vet` keep them.
-    pub fn encode(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// What was encoded; `None` for bytes that are no facts, or those of another version.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        bytes.is_empty().then_some(Self {})
-    }
-}
 
 /// What came of a package.
 #[derive(Debug, Clone, Default)]
@@ -54,18 +39,18 @@ pub fn check(
     names: &Names,
     package: PackageId,
     _circumstances: Circumstances,
-    _facts_of: &dyn Fn(PackageId) -> Option<Arc<Facts>>,
+    facts_of: &dyn Fn(PackageId) -> Option<Arc<Facts>>,
 ) -> Checked {
     let mut checker = Checker::new(program, names, package);
     checker.check_all();
-    let analysis = analyse(lower(&mut checker));
+    let analysis = analyse(lower(&mut checker, facts_of));
     let files = &program.package(package).files;
     let findings = rules::check(&rules::Context::new(&analysis, names, files));
     let ledger = ledger(&analysis, &findings);
     Checked {
         findings,
         ledger,
-        facts: Facts::default(),
+        facts: Facts::of(&analysis),
     }
 }
 

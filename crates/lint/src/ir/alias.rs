@@ -14,6 +14,9 @@ use super::{FieldId, ObjectId, Place, PlaceId, Places, Site, VarId};
 /// handful, registries of functions some hundred; sets are copied along edges.
 pub const MAX_OBJECTS: usize = 256;
 
+/// Variables that a parameter is followed through before it counts as kept.
+const MAX_KEPT: usize = 64;
+
 /// A place that values flow through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is what it is named after")]
@@ -63,10 +66,47 @@ impl Flow {
         self.leaks.push((node, escape));
     }
 
+    /// Whether what is at a variable may get out of variables: into a field, out of the package, or to one that `keeps` says of.
+    /// Also where it may get further than is followed. To be asked after [`Flow::solve`].
+    pub fn is_kept(&self, var: VarId, keeps: impl Fn(VarId) -> bool) -> bool {
+        let mut seen = vec![var];
+        let mut next = 0;
+        while let Some(var) = seen.get(next).copied() {
+            next += 1;
+            let node = Node::Var(var);
+            if keeps(var)
+                || self
+                    .leaks
+                    .binary_search_by_key(&node, |leak| leak.0)
+                    .is_ok()
+            {
+                return true;
+            }
+            let first = self.edges.partition_point(|(from, _)| *from < node);
+            for (_, to) in self
+                .edges
+                .iter()
+                .skip(first)
+                .take_while(|(from, _)| *from == node)
+            {
+                match to {
+                    Node::Field(_) => return true,
+                    Node::Var(to) if !seen.contains(to) => seen.push(*to),
+                    Node::Var(_) => {}
+                }
+            }
+            if seen.len() > MAX_KEPT {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The sets of all nodes.
     pub fn solve(&mut self, vars: usize, fields: usize, objects: usize) -> Aliases {
         self.edges.sort_unstable();
         self.edges.dedup();
+        self.leaks.sort_unstable();
         let mut solver = Solver::new(self, vars, fields);
         let sets = solver.sets(self);
         let mut aliases = Aliases {

@@ -75,6 +75,8 @@ pub struct Package {
     pub terms_of: Vec<Vec<TermId>>,
     /// Which objects places may be.
     pub aliases: Aliases,
+    /// Parameters of exported functions that may be kept, sorted.
+    pub(crate) kept: Vec<VarId>,
 }
 
 macro_rules! tables {
@@ -173,6 +175,23 @@ impl Package {
             Place::Field(_, field) => !self[field].is_reassigned,
             Place::Element(_) => false,
         })
+    }
+
+    /// By parameter, the receiver first: whether a callee may keep what it is given. All bits where nothing is known of it.
+    pub(crate) fn keeps_of(&self, callee: Callee) -> u64 {
+        match callee {
+            Callee::Extern(id) => self[id]
+                .facts
+                .as_ref()
+                .map_or(u64::MAX, |facts| facts.keeps),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether a function that others can call may keep what it is given for this parameter, or hand it on to where it is not
+    /// followed.
+    pub fn keeps(&self, param: VarId) -> bool {
+        self.kept.binary_search(&param).is_ok()
     }
 
     /// A place as it is written in source, for messages: `s.mu`, `chans[...]`.

@@ -134,7 +134,7 @@ impl Lower<'_, '_> {
         self.emit_call(site, callee, receiver.map(Value::Place), args)
     }
 
-    fn known(&mut self, object: types::ObjectId) -> Option<Known> {
+    pub(super) fn known(&mut self, object: types::ObjectId) -> Option<Known> {
         if let Some(known) = self.known.get(&object) {
             return *known;
         }
@@ -155,11 +155,15 @@ impl Lower<'_, '_> {
             return Some(*known);
         }
         let key = self.checker.key(object)?;
+        let package = self.checker.object(object).package();
+        let facts = package.and_then(|package| (self.facts_of)(package));
+        let facts = facts.and_then(|facts| facts.get(&key).cloned());
         let id = ExternId::at(self.ir.externs.len());
         self.ir.externs.push(Extern {
             key,
             implementations: Vec::new(),
             is_complete: false,
+            facts,
         });
         self.externs.insert(object, id);
         Some(id)
@@ -275,6 +279,7 @@ impl Lower<'_, '_> {
             key,
             implementations,
             is_complete,
+            facts: None,
         });
         self.methods.insert((interface, name), id);
         id
@@ -366,8 +371,17 @@ impl Lower<'_, '_> {
     /// Arguments leak, results may be anything.
     pub(super) fn bind_outside(&mut self, call: &Call, span: Span) {
         let escape = Escape::Argument(self.site(span));
-        for value in call.receiver.iter().chain(&call.args) {
-            self.leak(*value, escape, span);
+        let keeps = self.ir.keeps_of(call.callee);
+        if keeps & 1 != 0
+            && let Some(value) = call.receiver
+        {
+            self.leak(value, escape, span);
+        }
+        for (place, value) in call.args.iter().enumerate() {
+            // Those behind the last parameter, of which the callee may have fewer, share its bit.
+            if keeps >> (place + 1).min(63) & 1 != 0 {
+                self.leak(*value, escape, span);
+            }
         }
         for to in call.results.iter().flatten() {
             if follows(self.shape_at(*to)) {

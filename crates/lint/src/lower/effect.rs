@@ -10,6 +10,7 @@ use crate::ir::{
     Shape, SpawnKind, Unknown, Value,
 };
 use crate::syntax::Span;
+use crate::syntax::ast::{ExprId, List};
 
 impl Lower<'_, '_> {
     /// Lowers a call of a known function.
@@ -406,6 +407,44 @@ impl Lower<'_, '_> {
         let call = self.add_call(call, span);
         self.spawn(Op::Call(call), span, kind);
         Value::Unknown
+    }
+
+    /// `mu.Unlock` without a call: a function that does it.
+    pub(super) fn known_method_value(&mut self, expr: ExprId, known: Known) -> Value {
+        let Some(place) = self.receiver_of(expr) else {
+            return Value::Unknown;
+        };
+        let is_plain = matches!(
+            known,
+            Known::Lock(_)
+                | Known::Unlock(_)
+                | Known::WgDone
+                | Known::WgWait
+                | Known::CondSignal
+                | Known::CondBroadcast
+        );
+        if !is_plain {
+            return Value::Unknown;
+        }
+        let span = self.span_of(expr);
+        let made = self.made_function(format!("{known:?}"), span);
+        let outer = std::mem::take(&mut self.body);
+        self.begin(made);
+        let base = self.ir.places.base(place);
+        self.var_place(base);
+        let site = Site {
+            span,
+            function: expr,
+            args: List::EMPTY,
+            spread: false,
+            how: How::Now,
+            dests: Dests::None,
+            typ: crate::types::TypeId::VOID,
+        };
+        self.method(site, known, place, &[]);
+        self.done(span);
+        self.body = outer;
+        Value::Func(made)
     }
 
     fn fill_made(

@@ -139,8 +139,13 @@ impl Lower<'_, '_> {
     /// `x.m` without a call.
     fn method_value(&mut self, expr: ExprId, method: types::ObjectId, expression: bool) -> Value {
         let Some(func) = self.funcs.get(&method).copied() else {
-            self.operand_of(expr);
-            return Value::Unknown;
+            return match self.known(method) {
+                Some(known) if !expression => self.known_method_value(expr, known),
+                _ => {
+                    self.operand_of(expr);
+                    Value::Unknown
+                }
+            };
         };
         if !expression
             && let Some(place) = self.receiver_of(expr)
@@ -283,7 +288,7 @@ impl Lower<'_, '_> {
                     ExprKind::Composite { elements, .. } => {
                         self.composite(inner, elements, dest, true)
                     }
-                    _ => self.address(inner),
+                    _ => self.address(inner, dest),
                 }
             }
             _ => {
@@ -297,7 +302,7 @@ impl Lower<'_, '_> {
     }
 
     /// `&x`.
-    fn address(&mut self, operand: ExprId) -> Value {
+    fn address(&mut self, operand: ExprId, dest: Option<PlaceId>) -> Value {
         let typ = self.type_of(operand);
         let kind = self.kind(typ);
         let Some(place) = self.place_of(operand) else {
@@ -318,10 +323,19 @@ impl Lower<'_, '_> {
         if !follows(kind.shape) {
             return Value::Unknown;
         }
-        let pointer = self.temp(kind.shape, span);
+        let pointer = match dest {
+            Some(dest) => dest,
+            None => {
+                // Who gets the pointer may write through it.
+                let node = self.node(place);
+                self.admit(node);
+                self.temp(kind.shape, span)
+            }
+        };
         let (to, from) = (self.node(pointer), self.node(place));
         self.flow.edge(from, to);
         self.flow.edge(to, from);
+        self.count(pointer);
         Value::Place(pointer)
     }
 

@@ -3,13 +3,14 @@
 use super::assign::follows;
 use super::{Lower, Lowered};
 use crate::ir::{
-    Block, End, Func, InstrId, Node, Op, Package, Place, PlaceId, TermId, TermKind, VarKind,
-    node_of,
+    Block, End, Func, FuncKind, InstrId, Node, Op, Package, Place, PlaceId, TermId, TermKind,
+    VarId, VarKind, node_of,
 };
 
 impl Lower<'_, '_> {
     pub(super) fn finish(mut self) -> Lowered {
         let targets = self.resolve();
+        self.ir.kept = self.kept();
         let mut ir = self.ir;
         volatile_terms(&mut ir);
         let mut terms_of = vec![Vec::new(); ir.vars.len()];
@@ -30,6 +31,41 @@ impl Lower<'_, '_> {
         recovering(&mut funcs, &ir);
         ir.funcs = funcs;
         Lowered { ir, targets }
+    }
+}
+
+impl Lower<'_, '_> {
+    /// The parameters of exported functions that may be kept.
+    fn kept(&self) -> Vec<VarId> {
+        // A closure that goes about as a value keeps what it uses of the function around it.
+        let mut captured = vec![false; self.ir.vars.len()];
+        for func in self.func_objects.keys() {
+            for var in &self.ir[*func].captures {
+                if let Some(slot) = captured.get_mut(var.index()) {
+                    *slot = true;
+                }
+            }
+        }
+        let keeps = |var: VarId| {
+            let is_global = matches!(
+                self.ir[var].kind,
+                VarKind::Package { .. } | VarKind::Foreign
+            );
+            is_global || captured.get(var.index()).copied().unwrap_or(false)
+        };
+        let mut kept = Vec::new();
+        for func in &self.ir.funcs {
+            if !matches!(func.kind, FuncKind::Declared { exported: true, .. }) {
+                continue;
+            }
+            for var in func.receiver.iter().chain(&func.params) {
+                if follows(self.ir[*var].shape) && self.flow.is_kept(*var, keeps) {
+                    kept.push(*var);
+                }
+            }
+        }
+        kept.sort_unstable();
+        kept
     }
 }
 

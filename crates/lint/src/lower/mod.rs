@@ -22,10 +22,13 @@ mod stmt;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::ir::{
     CallId, ExternId, FieldId, Flow, FuncId, Node, Object, ObjectId, ObjectKind, Package, PlaceId,
     Shape, Site, TermId, TermKind, VarId,
 };
+use crate::summary::Facts;
 use crate::syntax::ast::{Ast, BlockId, ExprId};
 use crate::syntax::{Name, Span};
 use crate::types::{self, Checker, FileId, Program, TypeId};
@@ -42,8 +45,12 @@ pub const MAX_DEPTH: u32 = 200;
 pub const MAX_INSTRS: usize = 100_000;
 
 /// Lowers a package whose bodies the checker has typed, and finds out what places may be.
-pub fn lower(checker: &mut Checker<'_>) -> Lowered {
-    let mut lower = Lower::new(checker);
+/// `facts_of` tells what is known of functions of other packages.
+pub fn lower(
+    checker: &mut Checker<'_>,
+    facts_of: &dyn Fn(types::PackageId) -> Option<Arc<Facts>>,
+) -> Lowered {
+    let mut lower = Lower::new(checker, facts_of);
     lower.package();
     lower.finish()
 }
@@ -59,6 +66,7 @@ pub struct Lowered {
 
 /// What is being lowered.
 struct Lower<'c, 'p> {
+    facts_of: &'c dyn Fn(types::PackageId) -> Option<Arc<Facts>>,
     checker: &'c mut Checker<'p>,
     program: &'p Program,
     package: types::PackageId,
@@ -121,7 +129,10 @@ struct Pending {
 }
 
 impl<'c, 'p> Lower<'c, 'p> {
-    fn new(checker: &'c mut Checker<'p>) -> Self {
+    fn new(
+        checker: &'c mut Checker<'p>,
+        facts_of: &'c dyn Fn(types::PackageId) -> Option<Arc<Facts>>,
+    ) -> Self {
         let (program, package) = (checker.program(), checker.package());
         let lock_name = checker.names().intern("L");
         let unit = program.package(package);
@@ -140,6 +151,7 @@ impl<'c, 'p> Lower<'c, 'p> {
             in_loop: false,
         });
         Self {
+            facts_of,
             checker,
             program,
             package,

@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::waits::{Held, Wait, WaitKind};
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::{Aliases, At, Op};
+use crate::ir::{Aliases, Amount, At, Op};
 
 /// See `GR2025.md`.
 pub(super) const RULE: Rule = Rule {
@@ -13,6 +13,9 @@ pub(super) const RULE: Rule = Rule {
     name: "lock-across-channel",
     check,
 };
+
+/// Room of a channel above which it is taken to suffice.
+const MAX_ROOM: i64 = 4;
 
 fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
     let mut told: Vec<At> = Vec::new();
@@ -51,11 +54,29 @@ fn partners(context: &Context<'_>, wait: &Wait) -> Option<Vec<At>> {
         }
     }
     partners.retain(|at| context.live().is_live(at.func) && *at != wait.at);
+    if wait.kind == WaitKind::Send && !may_be_full(context, wait, &partners) {
+        return None;
+    }
     // Time feeds and closes its channels by itself.
     let is_made = context.objects(wait.place).iter().all(|object| {
         matches!(ir[*object].kind, crate::ir::ObjectKind::Chan { .. })
     });
     (is_made && !partners.is_empty()).then_some(partners)
+}
+
+/// Whether a send may find no room. A channel with room is sized for what is sent at once, unless it is small and somebody takes
+/// from it again and again.
+fn may_be_full(context: &Context<'_>, wait: &Wait, receives: &[At]) -> bool {
+    let ir = context.ir();
+    let is_served = || receives.iter().all(|at| ir[at.func].is_in_loop(at.instr));
+    context
+        .objects(wait.place)
+        .iter()
+        .all(|object| match context.capacity(*object) {
+            Amount::Const(0) => true,
+            Amount::Const(room) => room <= MAX_ROOM && is_served(),
+            Amount::Term(_) | Amount::Unknown => false,
+        })
 }
 
 /// Where the first partner asks for the lock, if all must have it before they come.

@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::waits::{Held, Wait, WaitKind, Waits};
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::{Mode, ObjectId};
+use crate::ir::{Mode, ObjectId, PlaceId};
 
 /// See `GR2024.md`.
 pub(super) const RULE: Rule = Rule {
@@ -50,12 +50,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
 fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
     let mut edges = Vec::new();
     for wait in &waits.all {
-        let (WaitKind::Lock(mode), Some(to)) = (wait.kind, context.known_objects(wait.place)) else {
+        let (WaitKind::Lock(mode), Some(to)) = (wait.kind, only(context, wait.place)) else {
             continue;
         };
         for held in &wait.held {
             // Two of one kind, as parent and child: no order can be told.
-            if let Some(from) = context.known_objects(held.lock)
+            if let Some(from) = only(context, held.lock)
                 && !meets(from, to)
             {
                 edges.push(Edge { held: *held, wait, mode, from, to });
@@ -63,6 +63,13 @@ fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
         }
     }
     edges
+}
+
+/// The object that a lock is, if it is one alone.
+fn only<'w>(context: &'w Context<'_>, lock: PlaceId) -> Option<&'w [ObjectId]> {
+    context
+        .known_objects(lock)
+        .filter(|objects| objects.len() == 1)
 }
 
 fn meets(one: &[ObjectId], two: &[ObjectId]) -> bool {

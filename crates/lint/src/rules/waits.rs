@@ -142,10 +142,8 @@ impl Collect<'_, '_> {
 
     fn step(&mut self, held: &mut Vec<Held>, at: At) {
         let effects = self.context.analysis.effects(at);
-        let effects: Vec<Effect> = effects
-            .into_iter()
-            .filter(|effect| !effect.spawned)
-            .collect();
+        let is_here = |effect: &Effect| !effect.spawned && effect.direct;
+        let effects: Vec<Effect> = effects.into_iter().filter(is_here).collect();
         if effects.is_empty() {
             return;
         }
@@ -247,24 +245,47 @@ impl Context<'_> {
             .any(|object| *object != Aliases::OUTSIDE && two.contains(object))
     }
 
-    /// Where the goroutine of an operation asks for a lock before it comes to the operation: in the function at hand or in one
-    /// that calls it.
+    /// Where the goroutine of an operation asks for a lock before it comes to the operation: in the function at hand, or in all
+    /// that call it. `None` where one does not, or where not all callers are known.
     pub(super) fn lock_before(&self, at: At, lock: &[ObjectId]) -> Option<At> {
+        let mut first = None;
         let mut funcs = vec![at.func];
         let mut next = 0;
         while let Some(func) = funcs.get(next).copied() {
             next += 1;
             if let Some(found) = self.lock_before_in(func, at, lock) {
-                return Some(found);
+                first = first.or(Some(found));
+                continue;
             }
-            for caller in self.analysis.callers(func) {
-                let is_call = !matches!(self.ir().instr(*caller).op, Op::Spawn { .. });
-                if is_call && !funcs.contains(&caller.func) && funcs.len() < MAX_CALLERS {
+            let callers = self.analysis.callers(func);
+            if callers.is_empty() || self.is_called_from_outside(func) {
+                return None;
+            }
+            for caller in callers {
+                if !self.calls_only(*caller) || funcs.len() >= MAX_CALLERS {
+                    return None;
+                }
+                if !funcs.contains(&caller.func) {
                     funcs.push(caller.func);
                 }
             }
         }
-        None
+        first
+    }
+
+    /// Whether an instruction is a call, and of one function only.
+    fn calls_only(&self, at: At) -> bool {
+        let ir = self.ir();
+        let call = match ir.instr(at).op {
+            Op::Call(call) => call,
+            Op::Defer { run } => match ir[at.func][run].op {
+                Op::Call(call) => call,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let targets = self.analysis.targets(call);
+        targets.funcs.len() == 1 && !targets.is_open
     }
 
     fn lock_before_in(&self, func: FuncId, wanted: At, lock: &[ObjectId]) -> Option<At> {
@@ -273,18 +294,18 @@ impl Context<'_> {
         self.analysis
             .search(func, entry, None, |seen: &mut Option<At>, step| {
                 let effects = self.effects(func, step);
-                let here = effects.iter().filter(|effect| !effect.spawned);
-                for effect in here {
-                    // A call that does both is looked into when its callee is.
-                    if effect.at == wanted && seen.is_some() {
-                        found = *seen;
-                        return Visit::Found;
-                    }
+                let is_here = |effect: &&Effect| !effect.spawned && effect.direct;
+                // A call that does both is looked into when its callee is.
+                let is_there = effects
+                    .iter()
+                    .filter(is_here)
+                    .any(|effect| effect.at == wanted);
+                if is_there && seen.is_some() {
+                    found = *seen;
+                    return Visit::Found;
                 }
-                let mut locks = effects.iter().filter(|effect| {
-                    matches!(effect.kind, EffectKind::Lock(_))
-                        && !effect.spawned
-                        && self.shares(lock, effect.place)
+                let mut locks = effects.iter().filter(is_here).filter(|effect| {
+                    matches!(effect.kind, EffectKind::Lock(_)) && self.shares(lock, effect.place)
                 });
                 if seen.is_none() {
                     *seen = locks.next().map(|effect| effect.at);

@@ -272,6 +272,7 @@ impl Build {
             for place in 0..self.analysis.summary(*target).effects.len() {
                 let mut effect = self.analysis.summary(*target).effects[place];
                 effect.always &= is_sure;
+                effect.direct &= is_sure;
                 let Some(place) = self.in_caller(*target, &call, effect.place) else {
                     continue;
                 };
@@ -284,10 +285,41 @@ impl Build {
             }
         }
         if targets.is_open || matches!(call.callee, Callee::Extern(_)) {
+            self.told(&call, id, &mut effects);
             self.escapes(&call, id, &mut effects);
         }
         self.analysis.call_effects[id.index()] = effects;
         is_partial
+    }
+
+    /// What the package of a callee says that it does.
+    fn told(&self, call: &Call, id: CallId, effects: &mut Vec<Effect>) {
+        let ir = &self.analysis.ir;
+        let Callee::Extern(callee) = call.callee else {
+            return;
+        };
+        let (Some(facts), Some(at)) = (&ir[callee].facts, self.analysis.calls[id.index()]) else {
+            return;
+        };
+        for fact in &facts.effects {
+            let value = match fact.param.checked_sub(1) {
+                None => call.receiver,
+                Some(place) => call.args.get(usize::from(place)).copied(),
+            };
+            if let Some(Value::Place(place)) = value {
+                effects.push(Effect {
+                    kind: fact.kind,
+                    place,
+                    at,
+                    always: fact.always,
+                    many: fact.many,
+                    spawned: fact.spawned,
+                    passing: fact.passing,
+                    in_select: false,
+                    direct: true,
+                });
+            }
+        }
     }
 
     /// Arguments that somebody not known gets.
@@ -296,8 +328,11 @@ impl Build {
         let Some(at) = self.analysis.calls[id.index()] else {
             return;
         };
-        for value in call.receiver.iter().chain(&call.args) {
-            let Value::Place(place) = value else {
+        let keeps = ir.keeps_of(call.callee);
+        let receiver = call.receiver.iter().map(|value| (0, value));
+        let args = (1_usize..).zip(&call.args);
+        for (number, value) in receiver.chain(args) {
+            let (Value::Place(place), true) = (value, keeps >> number.min(63) & 1 != 0) else {
                 continue;
             };
             if ir.aliases.objects(&ir.places, *place).is_empty() {
@@ -312,6 +347,7 @@ impl Build {
                 spawned: false,
                 passing: true,
                 in_select: false,
+                direct: true,
             });
         }
     }

@@ -48,6 +48,8 @@ pub struct Effect {
     pub passing: bool,
     /// Whether it stands in a select with other arms.
     pub in_select: bool,
+    /// Whether every call on the way to it has one known callee: no choice among function values or implementations.
+    pub direct: bool,
 }
 
 /// What is done.
@@ -125,6 +127,7 @@ pub(super) fn own(ir: &Package, at: At) -> Option<Effect> {
         spawned: false,
         passing: select.is_some_and(|select| select.passes),
         in_select: select.is_some_and(|select| select.is_choice),
+        direct: true,
     })
 }
 

@@ -9,14 +9,16 @@
 mod build;
 mod canon;
 mod effect;
+mod facts;
 mod known;
 mod path;
 
 pub use build::{MAX_EFFECTS, analyse};
 pub use effect::{Effect, EffectKind, Returns, Summary};
+pub use facts::{FactEffect, Facts, FuncFacts, MAX_PARAMS};
 pub use path::{Answer, Exit, Limit, MAX_STATES, Step, Trace, Visit};
 
-use crate::ir::{At, CallId, FuncId, ObjectId, Op, Package, PlaceId};
+use crate::ir::{At, CallId, Callee, FuncId, ObjectId, Op, Package, PlaceId};
 
 /// Who a call may call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +100,12 @@ impl Analysis {
 
     /// Whether a call comes back, whoever it calls.
     pub fn returns(&self, call: CallId) -> Returns {
+        if let Callee::Extern(id) = self.ir[call].callee {
+            return self.ir[id]
+                .facts
+                .as_ref()
+                .map_or(Returns::Maybe, |facts| facts.returns);
+        }
         let targets = self.targets(call);
         let mut all = targets.funcs.iter().map(|func| self.summary(*func).returns);
         match all.next() {
