@@ -57,18 +57,23 @@ pub(super) fn kind(sample: &Sample) -> Kind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use gorphan_model::{Frame, Identities, Labels, Stack, State};
 
     use super::*;
 
-    fn check(functions: &[&str], expected: Kind) {
-        let frame = |name: &&str| Frame::new(*name, "/src/a.go", 1);
-        let sample = Sample {
+    /// A goroutine that waits, with (function, file) of its frames.
+    pub(in crate::test) fn waiting<'a>(
+        frames: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Sample {
+        let frames = frames.into_iter();
+        Sample {
             stack: Arc::new(Stack {
-                frames: functions.iter().map(frame).collect(),
+                frames: frames
+                    .map(|(function, file)| Frame::new(function, file, 1))
+                    .collect(),
                 ..Stack::default()
             }),
             state: Some(State::parse("chan receive")),
@@ -80,7 +85,11 @@ mod tests {
             waits: None,
             identities: Identities::default(),
             proof: None,
-        };
+        }
+    }
+
+    fn check(functions: &[&str], expected: Kind) {
+        let sample = waiting(functions.iter().map(|name| (*name, "/src/a.go")));
         assert_eq!(kind(&sample), expected, "{functions:?}");
     }
 

@@ -59,10 +59,7 @@ pub(super) fn test_in(sample: &Sample, tests: &HashMap<String, usize>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use gorphan_model::{Frame, Identities, Labels, Stack, State};
-
+    use super::super::left::tests::waiting;
     use super::*;
 
     #[test]
@@ -75,25 +72,7 @@ mod tests {
             ("example.com/shop.(*T).TestA", "/src/a_test.go", None),
             ("example.com/shop.TestB.func1", "/src/a_test.go", None),
         ] {
-            let sample = Sample {
-                stack: Arc::new(Stack {
-                    frames: vec![
-                        Frame::new("time.Sleep", "/go/src/runtime/time.go", 1),
-                        Frame::new(function, file, 1),
-                    ]
-                    .into(),
-                    ..Stack::default()
-                }),
-                state: Some(State::parse("sleep")),
-                count: 1,
-                leaked: 0,
-                durable: false,
-                locked_to_thread: Some(0),
-                labels: Labels::default(),
-                waits: None,
-                identities: Identities::default(),
-                proof: None,
-            };
+            let sample = waiting([("time.Sleep", "/go/src/runtime/time.go"), (function, file)]);
             assert_eq!(test_in(&sample, &tests), expected, "{function} {file}");
         }
     }
