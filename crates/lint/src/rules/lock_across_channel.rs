@@ -26,8 +26,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
         let Some(partners) = partners(context, wait) else {
             continue;
         };
+        // Room for a value is there at first: the other side must come again.
+        let again = !has_no_room(context, wait);
         for held in &wait.held {
-            if let Some((partner, lock)) = all_need(context, held, &partners) {
+            if let Some((partner, lock)) = all_need(context, held, &partners, again) {
                 told.push(wait.at);
                 found.push(finding(context, wait, held, partner, lock));
                 break;
@@ -54,7 +56,12 @@ fn partners(context: &Context<'_>, wait: &Wait) -> Option<Vec<At>> {
         }
     }
     partners.retain(|at| context.live().is_live(at.func) && *at != wait.at);
-    if wait.kind == WaitKind::Send && !may_be_full(context, wait, &partners) {
+    let may_wait = match wait.kind {
+        WaitKind::Send => may_be_full(context, wait, &partners),
+        // What was sent before may lie there.
+        _ => has_no_room(context, wait),
+    };
+    if !may_wait {
         return None;
     }
     // Time feeds and closes its channels by itself.
@@ -79,12 +86,22 @@ fn may_be_full(context: &Context<'_>, wait: &Wait, receives: &[At]) -> bool {
         })
 }
 
+fn has_no_room(context: &Context<'_>, wait: &Wait) -> bool {
+    let mut channels = context.objects(wait.place).iter();
+    channels.all(|object| context.capacity(*object) == Amount::Const(0))
+}
+
 /// Where the first partner asks for the lock, if all must have it before they come.
-fn all_need(context: &Context<'_>, held: &Held, partners: &[At]) -> Option<(At, At)> {
+fn all_need(
+    context: &Context<'_>,
+    held: &Held,
+    partners: &[At],
+    again: bool,
+) -> Option<(At, At)> {
     let lock = context.known_objects(held.lock)?;
     let mut first = None;
     for partner in partners {
-        let before = context.lock_before(*partner, lock)?;
+        let before = context.lock_before(*partner, lock, again)?;
         // The very same call is no partner.
         if before == held.at && partner.func == held.at.func && partners.len() == 1 {
             return None;

@@ -40,7 +40,7 @@ fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
     for held in &wait.held {
         let lock = context.known_objects(held.lock)?;
         for done in &ends {
-            if let Some(before) = context.lock_before(*done, lock) {
+            if let Some(before) = context.lock_before(*done, lock, false) {
                 let what = "is done";
                 return Some(finding(context, wait, held, (*done, before), what));
             }
@@ -60,7 +60,7 @@ fn cond(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
             continue;
         }
         let befores: Option<Vec<At>> =
-            ends.iter().map(|wake| context.lock_before(*wake, lock)).collect();
+            ends.iter().map(|wake| context.lock_before(*wake, lock, false)).collect();
         if let (Some(befores), Some(wake)) = (befores, ends.first())
             && let Some(before) = befores.first()
         {

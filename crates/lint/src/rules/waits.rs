@@ -246,14 +246,15 @@ impl Context<'_> {
     }
 
     /// Where the goroutine of an operation asks for a lock before it comes to the operation: in the function at hand, or in all
-    /// that call it. `None` where one does not, or where not all callers are known.
-    pub(super) fn lock_before(&self, at: At, lock: &[ObjectId]) -> Option<At> {
+    /// that call it. `None` where one does not, or where not all callers are known. With `again` it is asked where that is so
+    /// between the operation and its next time.
+    pub(super) fn lock_before(&self, at: At, lock: &[ObjectId], again: bool) -> Option<At> {
         let mut first = None;
         let mut funcs = vec![at.func];
         let mut next = 0;
         while let Some(func) = funcs.get(next).copied() {
             next += 1;
-            if let Some(found) = self.lock_before_in(func, at, lock) {
+            if let Some(found) = self.lock_before_in(func, at, lock, again) {
                 first = first.or(Some(found));
                 continue;
             }
@@ -288,11 +289,23 @@ impl Context<'_> {
         targets.funcs.len() == 1 && !targets.is_open
     }
 
-    fn lock_before_in(&self, func: FuncId, wanted: At, lock: &[ObjectId]) -> Option<At> {
+    fn lock_before_in(
+        &self,
+        func: FuncId,
+        wanted: At,
+        lock: &[ObjectId],
+        again: bool,
+    ) -> Option<At> {
         let entry = self.ir()[func].entry();
         let mut found = None;
-        self.analysis
-            .search(func, entry, None, |seen: &mut Option<At>, step| {
+        // Whether the operation was come by where that is asked, and the lock behind it.
+        let state = (!again, None);
+        self.analysis.search(
+            func,
+            entry,
+            state,
+            |state: &mut (bool, Option<At>), step| {
+                let (is_past, seen) = state;
                 let effects = self.effects(func, step);
                 let is_here = |effect: &&Effect| !effect.spawned && effect.direct;
                 // A call that does both is looked into when its callee is.
@@ -307,11 +320,13 @@ impl Context<'_> {
                 let mut locks = effects.iter().filter(is_here).filter(|effect| {
                     matches!(effect.kind, EffectKind::Lock(_)) && self.shares(lock, effect.place)
                 });
-                if seen.is_none() {
+                if *is_past && seen.is_none() {
                     *seen = locks.next().map(|effect| effect.at);
                 }
+                *is_past |= is_there;
                 Visit::On
-            });
+            },
+        );
         found
     }
 
