@@ -121,6 +121,9 @@ pub enum Missing {
     /// No required module has it.
     #[error("no module that go.mod requires has it")]
     NotRequired,
+    /// There is no module, and no tree of packages has it.
+    #[error("no go.mod tells where it is, and it is not below src of GOPATH")]
+    NoModule,
     /// It imports itself, over others.
     #[error("it imports itself, over other packages")]
     Cycle,
@@ -137,6 +140,7 @@ impl Missing {
             Self::NoGo => "set GOROOT to an unpacked Go tree; it need not run".to_owned(),
             Self::NotInCache { .. } => "run `go mod download`".to_owned(),
             Self::NotVendored => "run `go mod vendor`".to_owned(),
+            Self::NoModule => "write a go.mod: `go mod init`, then `go mod tidy`".to_owned(),
             Self::NotRequired => "run `go mod tidy`".to_owned(),
             Self::OtherSystems => "give --tags, or set GOOS and GOARCH".to_owned(),
         })

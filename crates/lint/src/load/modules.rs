@@ -364,6 +364,8 @@ impl Build {
         self.in_roots(listings, from, import).ok_or_else(|| {
             absent.unwrap_or(if self.vendor.is_some() {
                 Missing::NotVendored
+            } else if self.mains.is_empty() {
+                Missing::NoModule
             } else {
                 Missing::NotRequired
             })
@@ -418,11 +420,28 @@ impl Build {
             inside.map(|folder| folder.join("vendor").join(import))
         });
         let whole = self.roots.iter().map(|root| root.join(import));
-        let mut candidates = above.chain(whole);
+        // Trees of before modules have `example.com/shop/v2` where `example.com/shop` would be.
+        let unversioned = without_major(import);
+        let older = unversioned
+            .iter()
+            .flat_map(|import| self.roots.iter().map(move |root| root.join(import)));
+        let mut candidates = above.chain(whole).chain(older);
         let directory = candidates.find(|directory| listings.has_go(directory))?;
         let path = root.and_then(|root| slashed(directory.strip_prefix(root).ok()?));
         Some(self.found(path.as_deref().unwrap_or(import), directory, None))
     }
+}
+
+/// `a.org/b/c` of `a.org/b/v2/c`; `None` where no element is a major version.
+fn without_major(import: &str) -> Option<String> {
+    let is_major = |part: &str| {
+        let digits = part.strip_prefix('v').unwrap_or_default();
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let parts: Vec<&str> = import.split('/').collect();
+    let at = parts.iter().skip(1).position(|part| is_major(part))? + 1;
+    let kept = parts.iter().enumerate().filter(|(index, _)| *index != at);
+    Some(kept.map(|(_, part)| *part).collect::<Vec<_>>().join("/"))
 }
 
 /// Whether the first element has a dot, as all but the standard library's have (and modules of private names).

@@ -1,0 +1,373 @@
+//! `gorphan lint`, the tool of `go vet`, and the language server, with the real binary.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "support/run.rs"]
+mod run;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "support/toolchain.rs"]
+mod toolchain;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{ChildStdout, Output, Stdio};
+
+use run::{check_failure, folder, gorphan, text};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const LEAK: &str =
+    "package shop\n\nfunc Quote() {\n\tc := make(chan int)\n\tgo func() {\n\t\tc <- 1\n\t}()\n}\n";
+const SOUND: &str = "package shop\n\nfunc Quote() int {\n\tc := make(chan int)\n\tgo func() {\n\t\tc <- 1\n\t}()\n\treturn <-c\n}\n";
+const GO_MOD: &str = "module example.com/shop\n\ngo 1.21\n";
+
+fn module(files: &[(&str, &str)]) -> TempDir {
+    let folder = folder();
+    write(&folder, "go.mod", GO_MOD);
+    for (name, text) in files {
+        write(&folder, name, text);
+    }
+    folder
+}
+
+fn write(folder: &TempDir, name: &str, text: &str) {
+    let path = folder.path().join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, text).expect("a file");
+}
+
+/// Runs lint with a cache of its own.
+fn lint(folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = gorphan(folder);
+    command.env("GORPHAN_CACHE", folder.path().join("cache"));
+    command
+        .arg("lint")
+        .args(arguments)
+        .output()
+        .expect("it runs")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+#[track_caller]
+fn check(folder: &TempDir, arguments: &[&str], status: i32, lines: &[&str]) {
+    let arguments = [&["--format", "plain"], arguments].concat();
+    let output = lint(folder, &arguments);
+    let said = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{said}{}",
+        text(&output.stderr)
+    );
+    assert_eq!(said.lines().count(), lines.len(), "{said}");
+    for (said, start) in said.lines().zip(lines) {
+        assert!(
+            said.starts_with(start),
+            "{said} does not start with {start}"
+        );
+    }
+}
+
+#[test]
+fn a_leak_is_told_with_its_place_and_what_is_sound_is_not() {
+    let folder = module(&[("a.go", LEAK), ("sub/b.go", SOUND)]);
+    check(&folder, &["./..."], 1, &["a.go:6:3: leak: "]);
+    check(&folder, &["./sub"], 0, &[]);
+    check(&folder, &["a.go"], 1, &["a.go:6:3: leak: "]);
+    check(&folder, &["example.com/shop"], 1, &["a.go:6:3: leak: "]);
+    check(&folder, &["--fail-on", "never"], 0, &["a.go:6:3: leak: "]);
+    let report = json(&lint(&folder, &["--format", "json", "./..."]));
+    let summary = &report["summary"];
+    assert_eq!(
+        (summary["packages"].as_u64(), summary["files"].as_u64()),
+        (Some(2), Some(2))
+    );
+    assert_eq!(
+        report["findings"][0]["function"],
+        "example.com/shop.Quote.func1"
+    );
+    assert_eq!(report["findings"][0]["count"], Value::Null);
+}
+
+#[test]
+fn the_second_run_remembers_and_a_change_is_seen() {
+    let folder = module(&[("a.go", LEAK)]);
+    let first = lint(&folder, &["--format", "json"]);
+    assert_eq!(json(&first), json(&lint(&folder, &["--format", "json"])));
+    let kept = walk(&folder.path().join("cache"));
+    assert!(!kept.is_empty(), "something is kept");
+    write(&folder, "a.go", SOUND);
+    check(&folder, &[], 0, &[]);
+    write(&folder, "a.go", LEAK);
+    for file in kept {
+        fs::write(file, "damaged").expect("a file");
+    }
+    assert_eq!(json(&first), json(&lint(&folder, &["--format", "json"])));
+    assert_eq!(
+        json(&first),
+        json(&lint(&folder, &["--format", "json", "--no-cache"]))
+    );
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(walk(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn comments_configuration_and_baselines_suppress() {
+    let code = "GR2003";
+    let ignored = LEAK.replace(
+        "c <- 1",
+        &format!("c <- 1 //gorphan:ignore {code} a device reads it"),
+    );
+    let folder = module(&[("a.go", &ignored)]);
+    check(&folder, &[], 0, &[]);
+    assert_eq!(
+        json(&lint(&folder, &["--format", "json"]))["summary"]["suppressed"],
+        1
+    );
+
+    let bare = LEAK.replace("c <- 1", &format!("c <- 1 //gorphan:ignore {code}"));
+    write(&folder, "a.go", &bare);
+    let output = lint(&folder, &["--format", "plain"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("has no reason"), "{output:?}");
+
+    write(
+        &folder,
+        "a.go",
+        &LEAK.replace("c <- 1", "c <- 1 //nolint:gorphan"),
+    );
+    check(&folder, &[], 0, &[]);
+
+    write(&folder, "a.go", LEAK);
+    check(&folder, &["--own", "example.com/other"], 0, &[]);
+    check(&folder, &["--own", "example.com/shop"], 1, &["a.go:6:3"]);
+    write(
+        &folder,
+        "gorphan.yaml",
+        "ignore: [{function: \"example.com/shop.Quote*\", reason: known}]\n",
+    );
+    check(&folder, &[], 0, &[]);
+    fs::remove_file(folder.path().join("gorphan.yaml")).expect("removed");
+
+    check(
+        &folder,
+        &["--write-baseline", "known.json"],
+        1,
+        &["a.go:6:3"],
+    );
+    write(
+        &folder,
+        "a.go",
+        &LEAK.replace("\n\nfunc", "\n\n// Moved.\n\nfunc"),
+    );
+    check(&folder, &["--baseline", "known.json"], 0, &[]);
+    write(&folder, "b.go", &LEAK.replace("Quote", "Another"));
+    check(&folder, &["--baseline", "known.json"], 1, &["b.go:6:3"]);
+    check_failure(
+        gorphan(&folder).args(["lint", "--baseline", "go.mod"]),
+        &["cannot read the baseline", "--write-baseline"],
+    );
+}
+
+#[test]
+fn systems_tags_and_tests_choose_files() {
+    let other = LEAK.replace("Quote", "Other");
+    let test = LEAK.replace("Quote", "TestIt");
+    let tagged = format!(
+        "//go:build integration\n\n{}",
+        LEAK.replace("Quote", "Tagged")
+    );
+    let folder = module(&[
+        ("a.go", SOUND),
+        ("b_plan9.go", &other),
+        ("c.go", &tagged),
+        ("a_test.go", &test),
+    ]);
+    check(&folder, &[], 0, &[]);
+    check(
+        &folder,
+        &["--goos", "plan9", "--goarch", "386"],
+        1,
+        &["b_plan9.go:6:3"],
+    );
+    check(&folder, &["--tags", "x,integration"], 1, &["c.go:8:3"]);
+    check(&folder, &["--tests"], 1, &["a_test.go:6:3"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_status_2() {
+    let folder = module(&[("a.go", "package shop\n\nfunc {\n")]);
+    let output = lint(&folder, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stdout).contains("a.go:3: read in part only"),
+        "{output:?}"
+    );
+    check_failure(
+        gorphan(&folder).args(["lint", "./nowhere"]),
+        &["./nowhere", "try:"],
+    );
+    check_failure(
+        gorphan(&folder).args(["lint", "example.org/none"]),
+        &["no package example.org/none", "go mod tidy"],
+    );
+    write(&folder, "go.mod", "module\n");
+    check_failure(
+        gorphan(&folder).arg("lint"),
+        &["go.mod", "line 1", "`module` takes one path"],
+    );
+    let empty = self::folder();
+    check_failure(gorphan(&empty).arg("lint"), &["has no Go files"]);
+}
+
+#[test]
+fn without_a_go_tree_that_is_said() {
+    let folder = module(&[(
+        "a.go",
+        &LEAK.replace("\n\nfunc", "\n\nimport _ \"sync\"\n\nfunc"),
+    )]);
+    let mut command = gorphan(&folder);
+    let output = command
+        .args(["lint", "--no-cache"])
+        .env("GOROOT", folder.path().join("none"))
+        .output()
+        .expect("it runs");
+    let said = text(&output.stdout);
+    assert!(said.contains("package sync"), "{said}");
+}
+
+#[test]
+fn go_vet_runs_it_as_its_tool() {
+    let go = toolchain::go();
+    let test = LEAK.replace("Quote", "helper");
+    let folder = module(&[
+        ("a.go", LEAK),
+        ("a_test.go", &test),
+        ("sub/b.go", &SOUND.replace("shop", "sub")),
+    ]);
+    let vet = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(go);
+        command
+            .args([
+                "vet",
+                &format!("-vettool={}", env!("CARGO_BIN_EXE_gorphan")),
+            ])
+            .args(arguments);
+        command.current_dir(folder.path()).envs([
+            ("GOTOOLCHAIN", "local"),
+            ("GOFLAGS", ""),
+            ("GOWORK", "off"),
+        ]);
+        command.output().expect("go runs")
+    };
+    let output = vet(&["./..."]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("a.go:6:3: ") && said.contains("a_test.go:6:3: ") && !said.contains("b.go"),
+        "{said}"
+    );
+    let output = vet(&["./sub"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let output = vet(&["-json", "."]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(said.contains("\"category\": \"GR2003\""), "{said}");
+}
+
+/// The next message of a server.
+fn message(server: &mut BufReader<ChildStdout>) -> Value {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        server.read_line(&mut line).expect("a header");
+        match line.trim().split_once(": ") {
+            Some(("Content-Length", value)) => length = value.parse().expect("a number"),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    server.read_exact(&mut body).expect("a body");
+    serde_json::from_slice(&body).expect("JSON")
+}
+
+#[test]
+fn an_editor_is_told_of_open_files() {
+    let folder = module(&[("a.go", SOUND)]);
+    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_gorphan"))
+        .args(["lsp", "--no-cache"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut to = server.stdin.take().expect("a pipe");
+    let mut from = BufReader::new(server.stdout.take().expect("a pipe"));
+    let mut send = |value: Value| {
+        let body = value.to_string();
+        write!(to, "Content-Length: {}\r\n\r\n{body}", body.len()).expect("written");
+    };
+    send(
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}),
+    );
+    assert_eq!(
+        message(&mut from)["result"]["capabilities"]["positionEncoding"],
+        "utf-16"
+    );
+    send(json!({"jsonrpc": "2.0", "method": "initialized", "params": {}}));
+    let path = folder
+        .path()
+        .canonicalize()
+        .expect("it is there")
+        .join("a.go");
+    let uri = format!("file://{}", path.display());
+    // What the editor has counts, not what is on disk.
+    let open = LEAK.replace("c <- 1", "/* é😀 */ c <- 1");
+    send(
+        json!({"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {
+        "textDocument": {"uri": uri, "languageId": "go", "version": 1, "text": open}}}),
+    );
+    let told = message(&mut from);
+    assert_eq!(told["method"], "textDocument/publishDiagnostics");
+    assert_eq!(told["params"]["uri"], uri.as_str());
+    let diagnostic = &told["params"]["diagnostics"][0];
+    assert_eq!(diagnostic["code"], "GR2003");
+    assert_eq!(
+        diagnostic["range"]["start"],
+        json!({"line": 5, "character": 12})
+    );
+    send(
+        json!({"jsonrpc": "2.0", "id": 2, "method": "textDocument/codeAction", "params": {
+        "textDocument": {"uri": uri}, "range": diagnostic["range"], "context": {"diagnostics": []}}}),
+    );
+    assert!(message(&mut from)["result"].is_array());
+    send(json!({"jsonrpc": "2.0", "id": 3, "method": "textDocument/hover", "params": {}}));
+    assert_eq!(message(&mut from)["error"]["code"], -32601);
+    send(
+        json!({"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {
+        "textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": SOUND}]}}),
+    );
+    let told = message(&mut from);
+    assert_eq!(
+        (&told["params"]["version"], &told["params"]["diagnostics"]),
+        (&json!(2), &json!([]))
+    );
+    send(json!({"jsonrpc": "2.0", "id": 4, "method": "shutdown"}));
+    assert_eq!(message(&mut from)["id"], 4);
+    send(json!({"jsonrpc": "2.0", "method": "exit"}));
+    assert!(server.wait().expect("it ends").success());
+}
