@@ -31,6 +31,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "capture",
             "gate",
             "fleet",
+            "lint",
         ],
     ),
     ("xtask", &[]),

@@ -19,6 +19,7 @@ mod modfile;
 mod modules;
 mod parsed;
 mod pattern;
+mod select;
 mod settings;
 mod unit;
 mod units;
