@@ -140,6 +140,11 @@ impl Places {
         &self.all[id.index()]
     }
 
+    /// All paths, each as its last step.
+    pub fn all(&self) -> &[Place] {
+        &self.all
+    }
+
     /// How many paths there are.
     pub fn len(&self) -> usize {
         self.all.len()

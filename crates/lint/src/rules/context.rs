@@ -9,8 +9,8 @@ use super::waits::Waits;
 use super::{Index, Live, Role, Rule};
 use crate::finding::{FileId, Finding, Location};
 use crate::ir::{
-    Amount, At, FuncId, FuncKind, ObjectId, ObjectKind, Op, Package, Place, PlaceId, RecvKind,
-    Site, TermKind, Value, VarId, VarKind,
+    Amount, At, FieldId, FuncId, FuncKind, Node, ObjectId, ObjectKind, Op, Package, Place, PlaceId,
+    RecvKind, Site, TermKind, Value, VarId, VarKind,
 };
 use crate::summary::{Analysis, Effect, Step};
 use crate::syntax::{File, Name, Names};
@@ -27,6 +27,8 @@ pub struct Context<'a> {
     index: OnceCell<Index>,
     live: OnceCell<Live>,
     waits: OnceCell<Waits>,
+    /// Whether something is sent on a channel that others may have.
+    sends_out: OnceCell<bool>,
 }
 
 /// An operation on a channel.
@@ -64,6 +66,7 @@ impl<'a> Context<'a> {
             files,
             index: OnceCell::new(),
             live: OnceCell::new(),
+            sends_out: OnceCell::new(),
             waits: OnceCell::new(),
         }
     }
@@ -139,9 +142,36 @@ impl<'a> Context<'a> {
     pub fn own_channels(&self) -> impl Iterator<Item = (ObjectId, Uses)> + '_ {
         let ir = self.ir();
         let objects = ir.objects().filter(move |(id, object)| {
-            matches!(object.kind, ObjectKind::Chan { .. }) && ir.aliases.escape(*id).is_none()
+            matches!(object.kind, ObjectKind::Chan { .. })
+                && ir.aliases.escape(*id).is_none()
+                && !self.is_sent_away(*id)
         });
         objects.map(|(id, _)| (id, self.uses(id)))
+    }
+
+    /// Whether a channel may get to others as a value on a channel of theirs, or as what a function returns that somebody calls
+    /// who is not seen.
+    fn is_sent_away(&self, channel: ObjectId) -> bool {
+        let ir = self.ir();
+        let is_in = |node| ir.aliases.at_node(node).contains(&channel);
+        let by_value = *self.sends_out.get_or_init(|| {
+            let mut instrs = ir.funcs().flat_map(|(_, func)| func.instrs());
+            instrs.any(|(_, instr)| match instr.op {
+                Op::Send { channel } => !ir.aliases.is_known(&ir.places, channel),
+                _ => false,
+            })
+        }) && ir.fields.iter().enumerate().any(|(place, field)| {
+            field.name == Name::MISSING && is_in(Node::Field(FieldId::at(place)))
+        });
+        let by_result = || {
+            ir.funcs().any(|(id, func)| {
+                let is_declared = matches!(func.kind, FuncKind::Declared { .. });
+                is_declared
+                    && self.analysis.callers(id).is_empty()
+                    && func.results.iter().any(|result| is_in(Node::Var(*result)))
+            })
+        };
+        by_value || by_result()
     }
 
     /// What is done to a channel.
@@ -193,7 +223,7 @@ impl<'a> Context<'a> {
                 matches!(var.kind, VarKind::Package { .. })
                     && ir
                         .aliases
-                        .at_node(crate::ir::Node::Var(VarId::at(place)))
+                        .at_node(Node::Var(VarId::at(place)))
                         .contains(&object)
             })
     }

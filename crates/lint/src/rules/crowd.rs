@@ -3,12 +3,15 @@
 use super::{ChanUse, Context, Role};
 use crate::ir::{
     Amount, At, BlockId, End, FuncId, InstrId, LoopId, LoopKind, ObjectId, Op, Place, PlaceId,
-    Point, Test, Value,
+    Point, Test, Value, VarKind,
 };
 use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
 
 /// Sends and receives on one way are counted up to this; more are as good as that many.
 const MANY: u8 = 8;
+
+/// Sends of one goroutine are told apart up to this.
+const COUNTED: u8 = 4;
 
 /// A channel with its maker.
 #[derive(Debug, Clone)]
@@ -151,9 +154,21 @@ pub(super) fn made_at(
         } if other == object => Some(to),
         _ => None,
     });
-    let place = places.next()?;
+    let mut place = places.next()?;
+    let is_alone = places.next().is_none();
+    // In an assignment of several values it goes through a variable that has no name.
+    if ir[ir.base(place)].kind == VarKind::Temp {
+        let mut copies = ir[func].instrs().filter_map(|(_, instr)| match instr.op {
+            Op::Assign {
+                to,
+                value: Value::Place(from),
+            } if from == place => Some(to),
+            _ => None,
+        });
+        place = copies.next().unwrap_or(place);
+    }
     let is_variable = matches!(ir[place], Place::Var(_)) && context.is_only(place, object);
-    (is_variable && places.next().is_none()).then_some((make, place))
+    (is_variable && is_alone).then_some((make, place))
 }
 
 fn sender(
@@ -168,7 +183,15 @@ fn sender(
         block.and_then(|(block, _)| context.ir()[func][block].in_loop)
     };
     let in_loop = loops(spawn).filter(|inner| Some(*inner) != loops(make));
-    let most = match sends.iter().any(|send| send.many) {
+    let direct = match context.ir()[func][spawn].op {
+        Op::Spawn { run, .. } => match context.ir()[func][run].op {
+            Op::Call(call) => context.analysis.targets(call).funcs.as_slice(),
+            _ => &[],
+        },
+        _ => &[],
+    };
+    let is_direct = sends.iter().all(|send| direct == [send.at.func]);
+    let most = match !is_direct && sends.iter().any(|send| send.many) {
         true => MANY,
         false => most_sends(context, &sends),
     };
@@ -188,9 +211,6 @@ fn most_sends(context: &Context<'_>, sends: &[Effect]) -> u8 {
         return 0;
     };
     let func = first.at.func;
-    if sends.len() == 1 {
-        return 1;
-    }
     if sends.iter().any(|send| send.at.func != func) {
         // Perhaps one excludes the other.
         return 1;
@@ -211,8 +231,11 @@ fn most_sends(context: &Context<'_>, sends: &[Effect]) -> u8 {
         });
         answer.trace().is_some()
     };
-    let sends = u8::try_from(sends.len()).unwrap_or(MANY).min(MANY);
-    (1..=sends).rev().find(|count| reaches(*count)).unwrap_or(1)
+    match (1..=COUNTED).rev().find(|count| reaches(*count)) {
+        Some(COUNTED) => MANY,
+        Some(count) => count,
+        None => 1,
+    }
 }
 
 impl Crowd {
@@ -323,6 +346,9 @@ impl Crowd {
                 self.receive(context, count, step)
             });
         let trace = answer.trace()?;
+        if self.is_counted(context, &trace) {
+            return None;
+        }
         let (got, end) = hit?;
         let spawn = spawn.or_else(|| self.senders.first().map(|sender| sender.spawn))?;
         Some(Left {
@@ -333,12 +359,49 @@ impl Crowd {
         })
     }
 
+    /// Whether the way ends on a number that is tested: the maker counts by itself.
+    fn is_counted(&self, context: &Context<'_>, trace: &Trace) -> bool {
+        let func = &context.ir()[self.func];
+        let in_loop = self.senders.iter().any(|sender| sender.in_loop.is_some());
+        let mut branches = trace
+            .blocks
+            .iter()
+            .rev()
+            .zip(trace.blocks.iter().rev().skip(1));
+        let last = branches.find_map(|(to, from)| match &func[*from].exit {
+            End::Branch(edges) => edges.iter().find(|edge| edge.to == *to),
+            _ => None,
+        });
+        in_loop
+            && last.is_some_and(|edge| {
+                edge.facts
+                    .iter()
+                    .any(|fact| matches!(fact.test, Test::Int(..)))
+            })
+    }
+
     fn receive(&self, context: &Context<'_>, count: &mut Count, step: Step) -> Visit {
         for effect in context.effects(self.func, step) {
-            if effect.place != self.place || effect.spawned {
+            if effect.spawned {
+                continue;
+            }
+            let is_it =
+                effect.place == self.place || context.objects(effect.place).contains(&self.object);
+            if !is_it {
+                count.drained |= self.is_farewell(context, &effect);
                 continue;
             }
             match effect.kind {
+                // The last of many is waited for.
+                EffectKind::Recv(_)
+                    if matches!(step, Step::Run(_))
+                        && count.sent >= MANY
+                        && !context.index().is_in_loop(context.ir(), effect.at) =>
+                {
+                    let one_by_one = self.senders.iter().all(|sender| sender.in_loop.is_none());
+                    count.drained = one_by_one || count.got > 0;
+                    count.got = count.got.saturating_add(1).min(MANY);
+                }
                 EffectKind::Recv(_) if effect.at.func == self.func => {
                     count.got = count.got.saturating_add(1).min(MANY);
                 }
@@ -349,6 +412,42 @@ impl Crowd {
             }
         }
         Visit::On
+    }
+
+    /// Whether something is received that the senders send or close when they have no more to send.
+    fn is_farewell(&self, context: &Context<'_>, effect: &Effect) -> bool {
+        if !matches!(effect.kind, EffectKind::Recv(_)) {
+            return false;
+        }
+        let funcs: Vec<FuncId> = self
+            .senders
+            .iter()
+            .flat_map(|sender| sender.sends.iter().map(|send| send.at.func))
+            .collect();
+        let sends: Vec<At> = self
+            .senders
+            .iter()
+            .flat_map(|sender| sender.sends.iter().map(|send| send.at))
+            .collect();
+        let objects = context.objects(effect.place);
+        !objects.is_empty()
+            && objects.iter().all(|object| {
+                let uses = context.uses(*object);
+                let feeds: Vec<At> = uses
+                    .sends
+                    .iter()
+                    .map(|send| send.at)
+                    .chain(uses.closes)
+                    .collect();
+                !feeds.is_empty()
+                    && feeds.iter().all(|feed| {
+                        let is_last = context.index().role(*feed) == Role::Deferred
+                            || sends.iter().all(|send| {
+                                send.func != feed.func || !follows(context, *feed, *send)
+                            });
+                        funcs.contains(&feed.func) && is_last
+                    })
+            })
     }
 
     /// Notes what entering a block tells: a loop that receives is over as it should be, the channel was found closed.
@@ -365,7 +464,11 @@ impl Crowd {
                 })
             };
             let ends = func.loops.iter().enumerate().any(|(place, one)| {
-                one.head == before
+                let leaves = one.head == before
+                    || (matches!(one.kind, LoopKind::While(_))
+                        && matches!(func[before].exit, End::Branch(_))
+                        && is_within(func, before, LoopId::at(place)));
+                leaves
                     && one.after == block
                     && matches!(
                         one.kind,
@@ -451,4 +554,29 @@ pub(super) fn is_within(func: &crate::ir::Func, block: BlockId, outer: LoopId) -
         inner = func[id].parent;
     }
     false
+}
+
+/// Whether some way leads from one instruction of a function to another one.
+fn follows(context: &Context<'_>, one: At, other: At) -> bool {
+    let func = &context.ir()[one.func];
+    let Some((block, role)) = context.index().get(one) else {
+        return true;
+    };
+    let from = match (&func[block].exit, role) {
+        (End::Select { arms, .. }, Role::Arm { .. }) => {
+            let arm = arms.iter().find(|arm| arm.instr == one.instr);
+            arm.map_or_else(|| func.entry(), |arm| func.start_of(arm.to))
+        }
+        _ => Point {
+            block,
+            instr: one.instr,
+        },
+    };
+    let answer = context.analysis.search(one.func, from, (), |(), step| {
+        match Context::step_instr(step) == Some(other.instr) {
+            true => Visit::Found,
+            false => Visit::On,
+        }
+    });
+    answer.trace().is_some()
 }

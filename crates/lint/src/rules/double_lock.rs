@@ -80,6 +80,10 @@ pub(super) fn again(
     });
     let trace = answer.trace()?;
     let (first, second, inner, always) = hit?;
+    // A function that comes to itself again mostly sees to it that it does not get so far.
+    if inner.0.func == func && inner.0.instr != second {
+        return None;
+    }
     Some(Again { lock, first, second, inner, always, trace })
 }
 

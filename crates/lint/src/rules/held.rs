@@ -1,7 +1,9 @@
 //! Locks along a way through a function.
 
 use super::Context;
-use crate::ir::{Aliases, At, Field, FuncId, InstrId, Mode, ObjectKind, Op, Place, PlaceId, Shape};
+use crate::ir::{
+    Aliases, At, Const, Field, FuncId, InstrId, Mode, ObjectKind, Op, Place, PlaceId, Shape, Value,
+};
 use crate::summary::{Effect, EffectKind, Step, Visit};
 
 /// Calls that are looked into for the order of unlocking and locking; deeper ones count as undecided.
@@ -112,7 +114,12 @@ impl Context<'_> {
             let is_part = ir.places.steps(lock).any(|step| step == ir[to]) && to != lock;
             return is_part.then_some(Touch::Lost);
         }
-        let effects = self.analysis.effects(at);
+        let mut effects = self.analysis.effects(at);
+        let is_switched = self.passes_bool(at);
+        effects.retain(|effect| {
+            // The path may have meant something else where it was locked; and who is called may lock only if told so.
+            effect.at == at || (self.is_unmoved(effect.at) && (effect.always || !is_switched))
+        });
         let own = effects
             .iter()
             .filter(|effect| effect.place == lock && !effect.spawned);
@@ -148,6 +155,30 @@ impl Context<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the path that an operation works on starts from what its function was given.
+    fn is_unmoved(&self, at: At) -> bool {
+        let ir = self.ir();
+        let place = super::context::place_of(&ir.instr(at).op);
+        place.is_none_or(|place| ir[ir.base(place)].assignments <= 1)
+    }
+
+    /// Whether a call has an argument that is true or false.
+    fn passes_bool(&self, at: At) -> bool {
+        let ir = self.ir();
+        let Op::Call(call) = ir.instr(at).op else {
+            return false;
+        };
+        ir[call].args.iter().any(|arg| match *arg {
+            Value::Const(Const::Bool(_)) | Value::Term(_) => true,
+            Value::Place(place) => match ir[place] {
+                Place::Var(var) => ir[var].shape == Shape::Bool,
+                Place::Field(_, field) => ir[field].shape == Shape::Bool,
+                Place::Element(_) => false,
+            },
+            _ => false,
+        })
     }
 
     /// What is done to a lock by another path that probably means the same: only that it is locked matters.

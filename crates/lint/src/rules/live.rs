@@ -1,6 +1,8 @@
 //! Which functions anything can come to run, and who runs whom.
 
-use crate::ir::{At, FuncId, FuncKind, ObjectKind, Op};
+use std::collections::HashMap;
+
+use crate::ir::{At, FuncId, FuncKind, ObjectKind, Op, Place};
 use crate::summary::Analysis;
 
 /// What runs what.
@@ -70,6 +72,16 @@ impl Live {
                 work.push(id);
             }
         }
+        let escaped = Types::new(analysis);
+        for (id, func) in ir.funcs() {
+            if let FuncKind::Declared { key, .. } = &func.kind
+                && let Some(receiver) = &key.receiver
+                && key.name.starts_with(char::is_uppercase)
+                && escaped.may_escape(&format!("{}.{receiver}", ir.path))
+            {
+                work.push(id);
+            }
+        }
         for (id, object) in ir.objects() {
             if let ObjectKind::Func(func) = object.kind
                 && ir.aliases.escape(id).is_some()
@@ -109,8 +121,8 @@ impl Live {
         self.named.get(func.index()).copied().unwrap_or(true)
     }
 
-    /// Whether a call comes to an instruction's function more than once: in a loop, or from several places.
-    pub fn is_repeated(&self, context: &super::Context<'_>, at: At) -> bool {
+    /// Whether an instruction runs in a loop, of its function or of those that call it up to the maker of what it works on.
+    pub fn is_repeated(&self, context: &super::Context<'_>, at: At, maker: Option<FuncId>) -> bool {
         /// Callers of callers that are looked at.
         const MAX_LEVELS: u32 = 4;
         let mut work = vec![(at, 0_u32)];
@@ -118,12 +130,10 @@ impl Live {
             if context.index().is_in_loop(context.ir(), at) {
                 return true;
             }
-            let callers = context.analysis.callers(at.func);
-            if callers.len() > 1 {
-                return true;
-            }
-            if level < MAX_LEVELS {
-                work.extend(callers.iter().map(|caller| (*caller, level + 1)));
+            // Behind its maker every call has a channel of its own.
+            if level < MAX_LEVELS && maker != Some(at.func) {
+                let callers = context.analysis.callers(at.func).iter();
+                work.extend(callers.map(|caller| (*caller, level + 1)));
             }
         }
         false
@@ -159,6 +169,38 @@ impl Live {
             }
         }
         all
+    }
+}
+
+/// Which struct types have values that others get hold of: through an interface these can call any method with an exported name.
+struct Types<'a> {
+    known: HashMap<&'a str, bool>,
+}
+
+impl<'a> Types<'a> {
+    /// By the fields that are used of the values.
+    fn new(analysis: &'a Analysis) -> Self {
+        let ir = &analysis.ir;
+        let mut known = HashMap::new();
+        for place in ir.places.all() {
+            let Place::Field(of, field) = *place else {
+                continue;
+            };
+            let owner = ir[field].owner.as_str();
+            let objects = ir.aliases.objects(&ir.places, of).iter();
+            let structs =
+                objects.filter(|object| matches!(ir[**object].kind, ObjectKind::Value { .. }));
+            for object in structs {
+                let escapes = ir.aliases.escape(*object).is_some();
+                *known.entry(owner).or_insert(false) |= escapes;
+            }
+        }
+        Self { known }
+    }
+
+    /// Whether a value of a type may be with others; where none is seen, it may.
+    fn may_escape(&self, owner: &str) -> bool {
+        self.known.get(owner).copied().unwrap_or(true)
     }
 }
 

@@ -6,7 +6,7 @@ use super::context::location;
 use super::held::Touch;
 use super::{Context, Rule, verdict};
 use crate::finding::Finding;
-use crate::ir::{At, FuncId, InstrId, Mode, Op, PlaceId, Shape, Site};
+use crate::ir::{At, End, FuncId, InstrId, Mode, Op, PlaceId, Shape, Site};
 use crate::summary::{Exit, Step, Trace, Visit};
 
 /// See `GR2021.md`.
@@ -33,7 +33,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             let Op::Lock { lock, mode, is_try: false, .. } = one.op else {
                 continue;
             };
-            if !context.is_exact(lock) || is_for_callers(context, func, lock) {
+            if !context.is_exact(lock) || is_for_callers(context, func, lock) || is_matched(context, func, instr, lock) {
                 continue;
             }
             let Some(trace) = kept(context, func, instr, lock, mode) else {
@@ -184,4 +184,25 @@ fn report(context: &Context<'_>, at: At, lock: PlaceId, mode: Mode, trace: &Trac
         finding = finding.related(location(site), format!("it returns here without {name}.{unlock}()"));
     }
     finding
+}
+
+/// Whether the lock and an unlock stand under the same condition, asked twice: what happens in between does not change it.
+fn is_matched(context: &Context<'_>, func: FuncId, instr: InstrId, lock: PlaceId) -> bool {
+    let body = &context.ir()[func];
+    let facts_before = |instr: InstrId| {
+        let block = context.index().get(At { func, instr }).map(|(block, _)| block);
+        let mut facts = Vec::new();
+        for (_, from) in body.blocks() {
+            if let End::Branch(edges) = &from.exit {
+                let edges = edges.iter().filter(|edge| Some(edge.to) == block);
+                facts.extend(edges.flat_map(|edge| edge.facts.iter().copied()));
+            }
+        }
+        facts
+    };
+    let known = facts_before(instr);
+    body.instrs().any(|(other, one)| {
+        matches!(one.op, Op::Unlock { lock: unlocked, .. } if unlocked == lock)
+            && facts_before(other).iter().any(|fact| known.contains(fact))
+    })
 }

@@ -127,7 +127,7 @@ fn filled(context: &Context<'_>, object: ObjectId) -> Option<Finding> {
     });
     let trace = answer.trace()?;
     let (send, first) = (hit?, first?);
-    if may_have_receiver(context, func, object, send) {
+    if !sees_receivers(context, func, object) || may_have_receiver(context, func, object, send) {
         return None;
     }
     let place = super::context::place_of(&ir.instr(send).op)?;
@@ -158,4 +158,15 @@ fn may_have_receiver(context: &Context<'_>, func: FuncId, object: ObjectId, send
         Visit::On
     });
     answer.trace().is_some()
+}
+
+/// Whether all that may receive is run or started by the maker.
+fn sees_receivers(context: &Context<'_>, func: FuncId, object: ObjectId) -> bool {
+    let instrs = context.index().instrs(func);
+    let seen: Vec<At> = instrs
+        .flat_map(|(instr, ..)| context.analysis.effects(At { func, instr }))
+        .map(|effect| effect.at)
+        .collect();
+    let receives = context.uses(object).receives;
+    receives.iter().all(|receive| seen.contains(&receive.at))
 }

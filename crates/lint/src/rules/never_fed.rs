@@ -66,7 +66,12 @@ pub(super) fn dead(
 /// Whether anybody who may run sends to a channel or closes it.
 fn is_fed(context: &Context<'_>, channel: ObjectId) -> bool {
     let uses = context.uses(channel);
-    let live = |at: At| context.live().is_live(at.func);
+    // Those who wait may be run by somebody who is not seen: then so may those who send.
+    let is_certain = uses.receives.iter().any(|receive| context.live().is_live(receive.at.func));
+    let live = |at: At| match is_certain {
+        true => context.live().is_live(at.func),
+        false => context.live().may_be_live(at.func),
+    };
     uses.sends.iter().any(|send| live(send.at)) || uses.closes.iter().any(|at| live(*at))
 }
 

@@ -46,7 +46,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
 
 /// Whether nobody receives from a channel and more may be sent than it has room for; whether that is certain.
 fn is_filled(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<bool> {
-    let live = |receive: &ChanUse| context.live().is_live(receive.at.func);
+    let is_certain = uses.sends.iter().any(|send| context.live().is_live(send.at.func));
+    let live = |receive: &ChanUse| match is_certain {
+        true => context.live().is_live(receive.at.func),
+        false => context.live().may_be_live(receive.at.func),
+    };
     if uses.receives.iter().any(live) || context.is_global(object) {
         return None;
     }
@@ -57,7 +61,7 @@ fn is_filled(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<boo
         Amount::Const(room) => {
             let room = usize::try_from(room).unwrap_or(usize::MAX);
             let is_more = waiting.len() > room
-                || waiting.iter().any(|send| context.live().is_repeated(context, send.at));
+                || waiting.iter().any(|send| context.live().is_repeated(context, send.at, context.ir()[object].func));
             is_more.then_some(false)
         }
         Amount::Term(_) | Amount::Unknown => None,

@@ -6,7 +6,7 @@ use super::abandoned_sender::block_location;
 use super::context::location;
 use super::{ChanUse, Context, Rule, Uses};
 use crate::finding::Finding;
-use crate::ir::{Amount, At, BlockId, End, ObjectId, Op};
+use crate::ir::{Amount, At, BlockId, End, ObjectId, Op, Place, PlaceId};
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2011.md`.
@@ -21,6 +21,8 @@ pub(super) const RULE: Rule = Rule {
 struct Leave {
     /// The arm that it leaves by.
     arm: At,
+    /// What it calls the channel it receives from.
+    place: PlaceId,
     /// The channels of that arm.
     by: Vec<ObjectId>,
     /// Where it returns.
@@ -83,7 +85,9 @@ fn leave(context: &Context<'_>, receive: &ChanUse) -> Option<Leave> {
         let answer = context.analysis.search(receive.at.func, from, (), |(), step| {
             for effect in context.effects(receive.at.func, step) {
                 match effect.kind {
-                    EffectKind::Close => closes.extend(context.objects(effect.place)),
+                    EffectKind::Close if is_of_same(context, effect.place, receive.place) => {
+                            closes.extend(context.objects(effect.place));
+                        }
                     EffectKind::Recv(_) if context.objects(effect.place).iter().any(|object| context.objects(receive.place).contains(object)) => {
                         return Visit::Cut;
                     }
@@ -105,12 +109,14 @@ fn leave(context: &Context<'_>, receive: &ChanUse) -> Option<Leave> {
                 let at = At { func: receive.at.func, instr: run };
                 let effects = context.analysis.effects(at);
                 let closed = effects.iter().filter(|effect| effect.kind == EffectKind::Close);
+                let closed = closed.filter(|effect| is_of_same(context, effect.place, receive.place));
                 closed.for_each(|effect| closes.extend(context.objects(effect.place)));
                 let _ = instr;
             }
         }
         Some(Leave {
             arm: At { func: receive.at.func, instr: arm.instr },
+            place: receive.place,
             by: context.objects(channel).to_vec(),
             end,
             closes,
@@ -138,7 +144,11 @@ fn why(context: &Context<'_>, send: &ChanUse, leave: &Leave, uses: &Uses) -> Opt
         return None;
     }
     // The receiver says that it has left, and others listen to that.
-    let is_told = leave.closes.iter().any(|object| {
+    let is_same_field = match (ir[send.place], ir[leave.place]) {
+        (Place::Field(_, one), Place::Field(_, two)) => one == two,
+        _ => false,
+    };
+    let is_told = is_same_field && leave.closes.iter().any(|object| {
         let listeners = context.uses(*object).receives;
         listeners.iter().any(|listener| !listener.is_naked && listener.at.func != send.at.func)
             && listeners.iter().all(|listener| listener.at.func != send.at.func)
@@ -158,4 +168,13 @@ fn why(context: &Context<'_>, send: &ChanUse, leave: &Leave, uses: &Uses) -> Opt
 
 fn send_block(context: &Context<'_>, at: At) -> Option<BlockId> {
     context.index().get(at).map(|(block, _)| block)
+}
+
+/// Whether two channels are fields of one thing.
+fn is_of_same(context: &Context<'_>, one: PlaceId, two: PlaceId) -> bool {
+    let ir = context.ir();
+    match (ir[one], ir[two]) {
+        (Place::Field(one, _), Place::Field(two, _)) => one == two,
+        _ => false,
+    }
 }

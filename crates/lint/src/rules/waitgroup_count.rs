@@ -4,7 +4,7 @@ use gorphan_model::{Operation, Verdict};
 
 use super::{Context, Role, Rule, verdict};
 use crate::finding::Finding;
-use crate::ir::{Amount, At, FuncId, InstrId, ObjectId, ObjectKind, Op, PlaceId, Shape};
+use crate::ir::{Amount, At, End, FuncId, InstrId, ObjectId, ObjectKind, Op, PlaceId, Shape, Test};
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2031.md`.
@@ -153,7 +153,7 @@ fn skipped(context: &Context<'_>, wait: At, group: PlaceId) -> Option<Finding> {
             Op::WgAdd { group, .. } => group,
             _ => continue,
         };
-        if !is_alone {
+        if !is_alone || !is_one_for_one(context, At { func: wait.func, instr: start }, group, done) {
             continue;
         }
         let answer = context.analysis.search(goroutine, ir[goroutine].entry(), (), |(), step| {
@@ -183,4 +183,29 @@ fn skipped(context: &Context<'_>, wait: At, group: PlaceId) -> Option<Finding> {
         return Some(finding);
     }
     None
+}
+
+/// Whether one is added right before a `go`, and its goroutine says once that it is done: not in a loop, not if it is given a
+/// group at all.
+fn is_one_for_one(context: &Context<'_>, start: At, group: PlaceId, done: At) -> bool {
+    let ir = context.ir();
+    let body = &ir[start.func];
+    let Some((block, _)) = context.index().get(start) else {
+        return false;
+    };
+    let before = body[block].instrs().take_while(|instr| *instr != start.instr);
+    let mut adds = before.filter(|instr| {
+        matches!(body[*instr].op, Op::WgAdd { group: other, delta: Amount::Const(1) } if other == group)
+    });
+    let Op::WgAdd { group: own, .. } = ir.instr(done).op else {
+        return false;
+    };
+    let own = ir.base(own);
+    let asks = ir[done.func].blocks().any(|(_, block)| match &block.exit {
+        End::Branch(edges) => edges.iter().flat_map(|edge| &edge.facts).any(|fact| {
+            fact.test == Test::Nil && ir[fact.term].vars.contains(&own)
+        }),
+        _ => false,
+    });
+    adds.next().is_some() && !asks && !context.index().is_in_loop(ir, done)
 }
