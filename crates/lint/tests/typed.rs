@@ -137,7 +137,7 @@ fn read_program<'t>(
     for (path, files) in &answer.packages {
         let files = files.iter().map(|file| {
             let file = parse(fs::read(file).unwrap(), interner, Bodies::Parse);
-            assert_eq!(file.errors, []);
+            assert!(file.errors.is_empty(), "{:?}", file.errors);
             Arc::new(file)
         });
         ids.insert(*path, program.add(Package::new(path, files.collect())));
@@ -166,7 +166,8 @@ fn ours(
                     (ObjectKind::Package(Some(id)), _) => {
                         format!("package {}", checker.program().package(id).path)
                     }
-                    (ObjectKind::Package(None), _) => "package unsafe".to_owned(),
+                    // Package unsafe, or a missing one.
+                    (ObjectKind::Package(None), _) => return None,
                     (_, None) => "universe".to_owned(),
                     (_, Some(file)) => {
                         format!(

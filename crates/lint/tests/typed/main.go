@@ -1,6 +1,7 @@
 // Typed prints what go/types knows of the expressions of packages of the Go tree, for a comparison with another checker.
 //
-// Arguments are import paths; "all" stands for all packages of the tree. Files are chosen as on linux/amd64 without cgo. The
+// Arguments are import paths; "all" stands for all packages of the tree, or of $TYPED_GOPATH where that is set. What is missing
+// or wrong there is left out. Files are chosen as on linux/amd64 without cgo. The
 // output has lines of fields separated by tabs. First all packages that are needed:
 //
 //	P path             a package
@@ -23,6 +24,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -71,7 +73,9 @@ func main() {
 	}
 	paths := os.Args[1:]
 	if len(paths) == 1 && paths[0] == "all" {
-		paths = l.all()
+		roots := l.roots()
+		// The last one: that of the Go tree only where there is no other.
+		paths = l.all(roots[len(roots)-1])
 	}
 	for _, path := range paths {
 		l.wanted[path] = true
@@ -105,12 +109,30 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func (l *loader) src() string { return filepath.Join(l.context.GOROOT, "src") }
+// Roots returns the folders that import paths are looked for in: that of the Go tree, and those of $TYPED_GOPATH.
+func (l *loader) roots() []string {
+	roots := []string{filepath.Join(l.context.GOROOT, "src")}
+	for _, dir := range filepath.SplitList(os.Getenv("TYPED_GOPATH")) {
+		roots = append(roots, filepath.Join(dir, "src"))
+	}
+	return roots
+}
 
-// All returns the import paths of the tree.
-func (l *loader) all() []string {
+// Dir returns the folder of a package, or nothing.
+func (l *loader) dir(path string) string {
+	for _, root := range l.roots() {
+		dir := filepath.Join(root, filepath.FromSlash(path))
+		if files, _ := filepath.Glob(filepath.Join(dir, "*.go")); len(files) > 0 {
+			return dir
+		}
+	}
+	return ""
+}
+
+// All returns the import paths below a folder.
+func (l *loader) all(root string) []string {
 	var paths []string
-	err := filepath.WalkDir(l.src(), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
 		}
@@ -118,7 +140,7 @@ func (l *loader) all() []string {
 		if name == "testdata" || strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") {
 			return filepath.SkipDir
 		}
-		rel, _ := filepath.Rel(l.src(), path)
+		rel, _ := filepath.Rel(root, path)
 		if rel == "." || rel == "builtin" {
 			return nil
 		}
@@ -133,33 +155,39 @@ func (l *loader) all() []string {
 	return paths
 }
 
-// Resolve finds what an import path means in a package.
+// Resolve finds what an import path means in a package: the nearest vendored one, or itself.
 func (l *loader) resolve(from, path string) string {
-	root := "vendor/"
-	if from == "cmd" || strings.HasPrefix(from, "cmd/") {
-		root = "cmd/vendor/"
+	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+		return path
 	}
-	if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
-		return root + path
+	for {
+		vendored := strings.TrimPrefix(from+"/vendor/"+path, "/")
+		if l.dir(vendored) != "" {
+			return vendored
+		}
+		if from == "" {
+			return path
+		}
+		slash := max(strings.LastIndexByte(from, '/'), 0)
+		from = from[:slash]
 	}
-	return path
 }
 
+// Load reads a package and all that it imports; nil where it is missing.
 func (l *loader) load(path string) *pkg {
-	if p := l.pkgs[path]; p != nil {
+	if p, ok := l.pkgs[path]; ok {
 		return p
+	}
+	l.pkgs[path] = nil
+	found, err := l.context.ImportDir(l.dir(path), 0)
+	if err != nil {
+		return nil
 	}
 	p := &pkg{path: path, imports: map[string]string{}}
 	l.pkgs[path] = p
-	dir := filepath.Join(l.src(), filepath.FromSlash(path))
-	found, err := l.context.ImportDir(dir, 0)
-	if err != nil {
-		fail(err)
-	}
-	mode := parser.SkipObjectResolution
 	for _, name := range found.GoFiles {
-		file := filepath.Join(dir, name)
-		syntax, err := parser.ParseFile(l.fset, file, nil, mode)
+		file := filepath.Join(found.Dir, name)
+		syntax, err := parser.ParseFile(l.fset, file, nil, parser.SkipObjectResolution)
 		if err != nil {
 			fail(err)
 		}
@@ -170,11 +198,9 @@ func (l *loader) load(path string) *pkg {
 		if written == "unsafe" || written == "C" {
 			continue
 		}
-		p.imports[written] = l.resolve(path, written)
-	}
-	for _, imported := range found.Imports {
-		if resolved := p.imports[imported]; resolved != "" {
-			l.load(resolved)
+		resolved := l.resolve(path, written)
+		if l.load(resolved) != nil {
+			p.imports[written] = resolved
 		}
 	}
 	l.check(p)
@@ -191,7 +217,10 @@ func (i importer) Import(path string) (*types.Package, error) {
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
-	return i.l.pkgs[i.p.imports[path]].types, nil
+	if imported := i.l.pkgs[i.p.imports[path]]; imported != nil && imported.types != nil {
+		return imported.types, nil
+	}
+	return nil, errors.New("missing")
 }
 
 func (l *loader) check(p *pkg) {
@@ -227,6 +256,9 @@ func (l *loader) print(p *pkg) {
 	for index, file := range p.syntax {
 		base := l.fset.File(file.FileStart).Base()
 		line := func(kind byte, node ast.Node, text int) {
+			if text < 0 {
+				return
+			}
 			fmt.Fprintf(l.out, "%c\t%d\t%d\t%d\t%d\n", kind, index, int(node.Pos())-base, int(node.End())-base, text)
 		}
 		callees := map[ast.Expr]bool{}
@@ -344,7 +376,10 @@ func (p printer) typ(typ types.Type) int {
 	if !ok {
 		var w writer
 		w.typ(typ)
-		index = p.text(w.String())
+		index = -1
+		if text := w.String(); !strings.Contains(text, "invalid type") {
+			index = p.text(text)
+		}
 		p.known[typ] = index
 	}
 	return index
