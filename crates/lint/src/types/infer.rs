@@ -49,6 +49,19 @@ impl Checker<'_> {
             .collect()
     }
 
+    /// Whether some arguments of type parameters make the first type of each pair the second.
+    pub(super) fn can_match(&mut self, params: TypeList, pairs: &[(TypeId, TypeId)]) -> bool {
+        let params = self.store.list(params).to_vec();
+        let mut bound = vec![None; params.len()];
+        let mut inference = Inference {
+            params: &params,
+            bound: &mut bound,
+        };
+        pairs
+            .iter()
+            .all(|(typ, wanted)| self.unify(&mut inference, *typ, *wanted, Match::Exact))
+    }
+
     pub(super) fn is_untyped(&self, id: TypeId) -> bool {
         matches!(self.store.typ(id), Type::Basic(basic) if basic.is_untyped())
     }
@@ -193,7 +206,7 @@ impl Checker<'_> {
             return self.bind_arg(inference, place, arg, mode);
         }
         if !self.store.has_params(param) {
-            return mode == Match::Loose || param == arg;
+            return mode == Match::Loose || self.same_types(param, arg);
         }
         let (param_type, mut arg_type) = (self.store.typ(param), self.store.typ(arg));
         if mode == Match::Loose {

@@ -250,7 +250,8 @@ impl Checker<'_> {
             let SelectionKind::Method { method, .. } = self.selection(id).kind else {
                 continue;
             };
-            if self.has_methods(pointer, interface) == Some(true) && !found.contains(&method) {
+            let params = self.type_params(object);
+            if self.may_implement(pointer, params, interface) && !found.contains(&method) {
                 found.push(method);
             }
         }
@@ -259,6 +260,31 @@ impl Checker<'_> {
             .implementations
             .insert((interface, name), Rc::clone(&found));
         found
+    }
+
+    /// Whether a pointer to a declared type has the methods of an interface, for some arguments of its type parameters if it has
+    /// any. Where the interface itself depends on type parameters, names suffice.
+    fn may_implement(&mut self, pointer: TypeId, params: TypeList, interface: TypeId) -> bool {
+        let methods = self.interface_methods(interface);
+        let is_generic = |method: &Method| self.store.has_params(method.typ);
+        let is_plain = params == TypeList::EMPTY && !methods.iter().any(is_generic);
+        if is_plain {
+            return self.has_methods(pointer, interface) == Some(true);
+        }
+        let mut pairs = Vec::with_capacity(methods.len());
+        for method in methods.iter() {
+            let Some(found) = self.find_selection(pointer, method.name, method.package) else {
+                return false;
+            };
+            let selection = self.selection(found);
+            if selection.kind == SelectionKind::Field {
+                return false;
+            }
+            if !self.store.has_params(method.typ) {
+                pairs.push((selection.typ, method.typ));
+            }
+        }
+        self.can_match(params, &pairs)
     }
 
     /// Whether two types are the same, also where interfaces are written in other words.

@@ -193,6 +193,29 @@ fn implementations_have_all_methods_with_their_types() {
 }
 
 #[test]
+fn generic_types_implement_for_some_arguments() {
+    check_implementations(
+        &[(
+            "p",
+            "package p\ntype I interface { Do(); Put(int) int }\n\
+                type Box[T any] struct { v T }\nfunc (b *Box[T]) Do() {}\nfunc (b *Box[T]) Put(t T) T { return t }\n\
+                type Pair[K, V any] struct{}\nfunc (Pair[K, V]) Do() {}\nfunc (Pair[K, V]) Put(k K) V { panic(0) }\n\
+                type Map[K any] struct{}\nfunc (Map[K]) Do() {}\nfunc (Map[K]) Put(k K) string { return \"\" }\n\
+                type Half[T any] struct{}\nfunc (Half[T]) Do() {}\nfunc f(x I) { x.Do() }",
+        )],
+        &["p.Box.Do", "p.Pair.Do"],
+    );
+    check_implementations(
+        &[(
+            "p",
+            "package p\ntype I[T any] interface { Do() T; Stop() }\ntype Ints struct{}\nfunc (Ints) Do() int { return 0 }\nfunc (Ints) Stop() {}\n\
+                type NoStop struct{}\nfunc (NoStop) Do() int { return 0 }\nfunc f[T any](x I[T]) { x.Do() }",
+        )],
+        &["p.Ints.Do"],
+    );
+}
+
+#[test]
 fn pointer_methods_are_not_in_the_set_of_the_value() {
     let source = source(&format!(
         "{EMBEDDED}\nvar lock Lock\nvar outer Outer\nvar locker Locker\nvar second Second"
