@@ -1,4 +1,4 @@
-//! Prints what is found, one line each: `find PATTERN...`, with patterns as the go command's.
+//! Prints what is found, one line each: `find [-tests] PATTERN...`, with patterns as the go command's.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,7 +16,11 @@ use gorphan_lint::session::{Forgetful, Run, run};
 use gorphan_lint::syntax::Names;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let patterns: Vec<String> = std::env::args().skip(1).collect();
+    let mut patterns: Vec<String> = std::env::args().skip(1).collect();
+    let tests = patterns.first().is_some_and(|first| first == "-tests");
+    if tests {
+        patterns.remove(0);
+    }
     let environment = Environment {
         variable: &|name| std::env::var(name).ok(),
         home: std::env::home_dir(),
@@ -26,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::detect(&support::Disk, &environment, &Wishes::default());
     let request = Request {
         patterns: &patterns,
-        tests: false,
+        tests,
         threads: 2,
     };
     let loaded = load(&support::Disk, &settings, &request)?;

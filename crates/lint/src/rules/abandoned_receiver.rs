@@ -127,6 +127,7 @@ fn gives_up(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Find
     let mut waits = uses.receives.iter().filter(|receive| {
         receive.is_naked
             && !receive.is_range
+            && !context.is_test(receive.at.func)
             && context.live().is_spawned(receive.at.func)
             && is_all_own(context, receive.place)
     });

@@ -5,6 +5,7 @@ use gorphan_model::Operation;
 use super::context::location;
 use super::{Context, Role, Rule, verdict};
 use crate::finding::Finding;
+use crate::summary::Visit;
 use crate::ir::{At, ObjectId, ObjectKind, Op, Parent};
 
 /// See `GR2041.md`.
@@ -99,5 +100,22 @@ fn may_be_called(context: &Context<'_>, cancel: ObjectId, wait: At) -> bool {
     }
     let operations = context.analysis.operations(cancel).iter();
     let mut calls = operations.filter(|at| matches!(ir.instr(**at).op, Op::Cancel { .. }));
-    calls.any(|at| context.live().is_live_without(at.func, wait.func))
+    calls.any(|at| {
+        let is_before = || {
+            let entry = ir[wait.func].entry();
+            let answer = context.analysis.search(wait.func, entry, (), |(), step| {
+                let effects = context.effects(wait.func, step);
+                if effects.iter().any(|effect| effect.at == *at) {
+                    return Visit::Found;
+                }
+                match Context::step_instr(step) == Some(wait.instr) {
+                    true => Visit::Cut,
+                    false => Visit::On,
+                }
+            });
+            answer.trace().is_some()
+        };
+        let is_elsewhere = at.func != wait.func && context.live().is_spawned(at.func);
+        is_elsewhere || context.live().is_live_without(at.func, wait.func) || is_before()
+    })
 }

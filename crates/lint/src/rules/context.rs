@@ -29,6 +29,8 @@ pub struct Context<'a> {
     waits: OnceCell<Waits>,
     /// Whether something is sent on a channel that others may have.
     sends_out: OnceCell<bool>,
+    /// By object: whether code that is never reached works on it.
+    vain: OnceCell<Vec<bool>>,
 }
 
 /// An operation on a channel.
@@ -67,6 +69,7 @@ impl<'a> Context<'a> {
             index: OnceCell::new(),
             live: OnceCell::new(),
             sends_out: OnceCell::new(),
+            vain: OnceCell::new(),
             waits: OnceCell::new(),
         }
     }
@@ -145,8 +148,41 @@ impl<'a> Context<'a> {
             matches!(object.kind, ObjectKind::Chan { .. })
                 && ir.aliases.escape(*id).is_none()
                 && !self.is_sent_away(*id)
+                && !self.is_used_in_vain(*id)
         });
         objects.map(|(id, _)| (id, self.uses(id)))
+    }
+
+    /// Whether code that is never reached works on an object: behind a `t.Skip` that is there for now, say.
+    pub(super) fn is_used_in_vain(&self, object: ObjectId) -> bool {
+        let ir = self.ir();
+        let all = self.vain.get_or_init(|| {
+            let mut all = vec![false; ir.objects.len()];
+            for (func, body) in ir.funcs() {
+                for (instr, one) in body.instrs() {
+                    if self.index().get(At { func, instr }).is_some() {
+                        continue;
+                    }
+                    for object in place_of(&one.op)
+                        .into_iter()
+                        .flat_map(|place| self.objects(place))
+                    {
+                        if let Some(slot) = all.get_mut(object.index()) {
+                            *slot = true;
+                        }
+                    }
+                }
+            }
+            all
+        });
+        all.get(object.index()).copied().unwrap_or(false)
+    }
+
+    /// Whether a function stands in a test.
+    pub(super) fn is_test(&self, func: FuncId) -> bool {
+        let ir = self.ir();
+        let mut around = std::iter::successors(Some(func), |func| ir[*func].parent);
+        around.any(|func| matches!(ir[func].kind, FuncKind::Declared { in_test: true, .. }))
     }
 
     /// Whether a channel may get to others as a value on a channel of theirs, or as what a function returns that somebody calls

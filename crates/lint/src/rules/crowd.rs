@@ -125,7 +125,11 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
         .sends
         .iter()
         .any(|send| send.waits && !known.contains(&send.at));
-    (!senders.is_empty() && !unseen).then(|| Crowd {
+    // Of many goroutines perhaps only some send.
+    let is_vague = senders
+        .iter()
+        .any(|sender: &Sender| sender.in_loop.is_some() && sender.least == 0);
+    (!senders.is_empty() && !unseen && !is_vague).then(|| Crowd {
         object,
         func,
         place,

@@ -80,6 +80,10 @@ pub(super) fn again(
     });
     let trace = answer.trace()?;
     let (first, second, inner, always) = hit?;
+    // Another goroutine may unlock what this one has locked.
+    if is_unlocked_elsewhere(context, func, lock) {
+        return None;
+    }
     // A function that comes to itself again mostly sees to it that it does not get so far.
     if inner.0.func == func && inner.0.instr != second {
         return None;
@@ -171,4 +175,33 @@ fn check_once(context: &Context<'_>, found: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Whether what a function starts unlocks a lock that it has not locked itself.
+fn is_unlocked_elsewhere(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
+    let ir = context.ir();
+    let runs = context.live().runs(func);
+    let by_child = ir.children(func).any(|child| {
+        let has = |wanted: fn(&Op) -> Option<PlaceId>| {
+            let mut instrs = ir[child].instrs();
+            instrs.any(|(_, instr)| wanted(&instr.op) == Some(lock))
+        };
+        let unlocks = has(|op| match op {
+            Op::Unlock { lock, .. } => Some(*lock),
+            _ => None,
+        });
+        let locks = has(|op| match op {
+            Op::Lock { lock, .. } => Some(*lock),
+            _ => None,
+        });
+        unlocks && !locks && !runs.contains(&child)
+    });
+    let by_parent = || {
+        let around = std::iter::successors(ir[func].parent, |func| ir[*func].parent);
+        around.into_iter().any(|parent| {
+            let mut instrs = ir[parent].instrs();
+            instrs.any(|(_, instr)| matches!(instr.op, Op::Unlock { lock: other, .. } if context.objects(other).iter().any(|object| context.objects(lock).contains(object))))
+        })
+    };
+    by_child || by_parent()
 }

@@ -110,7 +110,7 @@ fn is_for_callers(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
 }
 
 /// Whether another function unlocks what it has not locked: then the lock may be given to it.
-fn is_handed_over(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
+pub(super) fn is_handed_over(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
     let ir = context.ir();
     let mut objects = context.objects(lock).iter();
     objects.any(|object| {

@@ -103,6 +103,7 @@ fn filled(context: &Context<'_>, object: ObjectId) -> Option<Finding> {
             .filter(|effect| effect.kind != EffectKind::Send || effect.spawned)
             .map(|effect| effect.at)
             .collect();
+        let mut has_sent = false;
         for effect in &effects {
             let is_sent = effect.kind == EffectKind::Send
                 && !effect.spawned
@@ -113,7 +114,9 @@ fn filled(context: &Context<'_>, object: ObjectId) -> Option<Finding> {
                 && context.comes_before(at, effect.at, &others, 6);
             if is_sent {
                 first.get_or_insert(effect.at);
-                *count = count.saturating_add(1);
+                // Of several sends of a call one may exclude the other.
+                *count = count.saturating_add(u8::from(!has_sent));
+                has_sent = true;
             }
             if *count > room {
                 hit = Some(effect.at);

@@ -58,6 +58,7 @@ pub(super) fn dead(
         matches!(ir[*object].kind, ObjectKind::Chan { .. })
             && ir.aliases.escape(*object).is_none()
             && !context.is_global(*object)
+            && !context.is_used_in_vain(*object)
             && !is_served(context, *object)
     };
     objects.iter().all(is_dead).then(|| objects.first().copied())?

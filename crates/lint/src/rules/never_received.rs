@@ -26,6 +26,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             if !all_filled || !ir.aliases.is_known(&ir.places, send.place) || !context.live().may_be_live(send.at.func) {
                 continue;
             }
+            // Sending to a closed channel panics.
+            if uses.closes.iter().any(|close| close.func == send.at.func) {
+                continue;
+            }
             let name = context.text(send.place, "the channel");
             let guesses = match certain {
                 true => context.guesses_to(send.at),

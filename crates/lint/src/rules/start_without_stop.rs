@@ -91,6 +91,16 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
         _ if Context::step_instr(step).is_some_and(is_wait) => Visit::Cut,
         _ => Visit::On,
     });
+    // The function may serve what it made by another name.
+    let is_here = |at: At| at.func == func || ir[at.func].parent == Some(func);
+    let by_other_name = ways.iter().flat_map(|way| context.objects(way.place)).any(|object| {
+        let uses = context.uses(*object);
+        let mut feeds = uses.sends.iter().map(|send| send.at).chain(uses.closes);
+        feeds.any(|at| is_here(at) && super::context::place_of(&ir.instr(at).op).is_some_and(|place| ir.base(place) != ir.base(holder)))
+    });
+    if by_other_name {
+        return None;
+    }
     // It may end itself.
     let own = context.live().runs(goroutine);
     let ends_itself = ways.iter().flat_map(|way| context.objects(way.place)).any(|object| {

@@ -156,11 +156,16 @@ fn why(context: &Context<'_>, send: &ChanUse, leave: &Leave, uses: &Uses) -> Opt
     if is_told && uses.sends.len() == 1 {
         return Some("it says so by closing a channel that others listen to and the sender does not");
     }
-    // A goroutine that was started to send, and that nobody waits for.
+    // A goroutine that was started to send and does nothing else, and that nobody waits for.
+    let blocks_once = func
+        .instrs()
+        .filter(|(_, instr)| matches!(instr.op, Op::Send { .. } | Op::Recv { .. } | Op::Lock { .. } | Op::Close { .. }))
+        .count()
+        == 1;
     let is_done_after = func.instrs().any(|(_, instr)| matches!(instr.op, Op::WgAdd { .. }));
     let made_here = |object: &ObjectId| ir[*object].func == Some(send.at.func);
     let is_maker = context.objects(send.place).iter().any(made_here);
-    if context.live().is_spawned(send.at.func) && !is_maker && !is_done_after && func[send_block(context, send.at)?].in_loop.is_none() {
+    if context.live().is_spawned(send.at.func) && blocks_once && !context.is_test(send.at.func) && !is_maker && !is_done_after && func[send_block(context, send.at)?].in_loop.is_none() {
         return Some("then the goroutine that was started to send stays");
     }
     None
