@@ -5,6 +5,7 @@
 mod accept;
 mod bench;
 mod bench_gate;
+mod bench_lint;
 mod bench_proof;
 mod layouts;
 mod tidy;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   bench         decoding side by side with its peers; needs Go and the module proxy
   bench proof GO  proofs beside Go's own detector, dumps and debuggers, with a go command from 1.27 on
   bench gate [GORPHAN]  go test alone, under gorphan test, and with goleak; GORPHAN is built already
+  bench lint GO [STATICCHECK]  the source of a Go release, beside go vet and staticcheck
   bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
         ["bench", "proof", go] => bench_proof::run_all(&root(), go),
         ["bench", "gate"] => bench_gate::run_all(&root(), None),
         ["bench", "gate", gorphan] => bench_gate::run_all(&root(), Some(gorphan)),
+        ["bench", "lint", go] => bench_lint::run_all(&root(), go, None),
+        ["bench", "lint", go, staticcheck] => bench_lint::run_all(&root(), go, Some(staticcheck)),
         ["bench", "source"] => bench::source::run_all(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),

@@ -183,6 +183,38 @@ fn comments_configuration_and_baselines_suppress() {
     );
 }
 
+const FIXABLE: &str = "package shop\n\nfunc Ask(stop chan bool, ask func() int) int {\n\tanswer := make(chan int)\n\tgo func() {\n\t\tanswer <- ask()\n\t}()\n\t\
+                       select {\n\tcase one := <-answer:\n\t\treturn one\n\tcase <-stop:\n\t\treturn 0\n\t}\n}\n";
+
+#[test]
+fn fixes_are_shown_and_made() {
+    let folder = module(&[("a.go", FIXABLE)]);
+    let every = ["--fail-on", "suspect"];
+    check(&folder, &every, 1, &["a.go:6:3: suspect: "]);
+    let output = lint(&folder, &[&every[..], &["--diff"]].concat());
+    let diff = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        diff.starts_with("--- a/a.go\n+++ b/a.go\n@@ -1,7 +1,7 @@\n"),
+        "{diff}"
+    );
+    assert!(
+        diff.contains("\n-\tanswer := make(chan int)\n+\tanswer := make(chan int, 1)\n"),
+        "{diff}"
+    );
+    let path = folder.path().join("a.go");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), FIXABLE);
+    check(&folder, &[&every[..], &["--fix"]].concat(), 0, &[]);
+    let fixed = FIXABLE.replace("make(chan int)", "make(chan int, 1)");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), fixed);
+    let left = fs::read_dir(folder.path()).expect("a folder").flatten();
+    assert!(
+        left.into_iter()
+            .all(|entry| !entry.file_name().to_string_lossy().starts_with(".gorphan")),
+        "nothing is left behind"
+    );
+}
+
 #[test]
 fn systems_tags_and_tests_choose_files() {
     let other = LEAK.replace("Quote", "Other");

@@ -279,8 +279,9 @@ fn find_goroot(
     path: &str,
     home: Option<&Path>,
 ) -> Option<PathBuf> {
-    if given.is_some() {
-        return given;
+    // What is given is taken, and no other in its place.
+    if let Some(given) = given {
+        return is_goroot(files, &given).then_some(given);
     }
     let binary = if cfg!(windows) { "go.exe" } else { "go" };
     let on_path = split_list(path).find_map(|folder| {
