@@ -9,16 +9,18 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gorphan_lint::ir::{Package, dump};
 use gorphan_lint::load::{Environment, Request, Settings, Wishes, load};
 use gorphan_lint::lower::lower;
 use gorphan_lint::rules;
-use gorphan_lint::summary::{Analysis, analyse};
+use gorphan_lint::summary::{Analysis, Facts, analyse};
 use gorphan_lint::syntax::Names;
-use gorphan_lint::types::Checker;
+use gorphan_lint::types::{Checker, PackageId};
 
 #[derive(Default)]
 struct Totals {
@@ -31,6 +33,7 @@ struct Totals {
     objects: usize,
     escaped: usize,
     unknowns: usize,
+    facts: usize,
     open: usize,
     calls: usize,
 }
@@ -62,15 +65,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     let mut totals = Totals::default();
     let mut slowest: Vec<(f64, String)> = Vec::new();
+    let mut facts: HashMap<PackageId, Arc<Facts>> = HashMap::new();
     let packages = loaded.packages.iter().zip(&parsed.ids);
     for (info, id) in packages.filter(|(info, _)| info.root) {
         let start = processor_seconds()?;
         let mut checker = Checker::new(&parsed.program, &names, *id);
         checker.check_all();
         let typed = processor_seconds()?;
-        let lowered = lower(&mut checker, &|_| None);
+        let lowered = lower(&mut checker, &|id| facts.get(&id).cloned());
         let done = processor_seconds()?;
         let analysis = analyse(lowered);
+        let told = Facts::of(&analysis);
+        totals.facts += told.encode().len();
+        facts.insert(*id, Arc::new(told));
         let end = processor_seconds()?;
         totals.types += typed - start;
         totals.lower += done - typed;
@@ -102,14 +109,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         totals.types, totals.lower, totals.summaries, totals.rules
     );
     eprintln!(
-        "{} functions, {} instructions, {} objects ({} escape), {} calls ({} open), {} places not understood",
+        "{} functions, {} instructions, {} objects ({} escape), {} calls ({} open), {} places not understood, {} bytes of facts",
         totals.funcs,
         totals.instrs,
         totals.objects,
         totals.escaped,
         totals.calls,
         totals.open,
-        totals.unknowns
+        totals.unknowns,
+        totals.facts
     );
     for (seconds, path) in slowest.iter().take(5) {
         eprintln!("{seconds:.3} s {path}");

@@ -236,6 +236,8 @@ pub struct Extern {
     pub implementations: Vec<FuncId>,
     /// Whether those are all there can be: the interface is not exported and no value of it comes from outside.
     pub is_complete: bool,
+    /// Whether other implementations do nothing to what they are given that matters here: `io.Reader` and its like.
+    pub is_harmless: bool,
     /// Of a function what its package says of it.
     pub facts: Option<crate::summary::FuncFacts>,
 }

@@ -163,6 +163,7 @@ impl Lower<'_, '_> {
             key,
             implementations: Vec::new(),
             is_complete: false,
+            is_harmless: false,
             facts,
         });
         self.externs.insert(object, id);
@@ -266,7 +267,7 @@ impl Lower<'_, '_> {
             || key
                 .as_ref()
                 .is_some_and(|key| !super::declare::is_exported(&key.name));
-        let is_complete = is_harmless || is_closed && is_own && is_hidden;
+        let is_complete = is_closed && is_own && is_hidden;
         let key = types::Key {
             package: key
                 .as_ref()
@@ -279,6 +280,7 @@ impl Lower<'_, '_> {
             key,
             implementations,
             is_complete,
+            is_harmless,
             facts: None,
         });
         self.methods.insert((interface, name), id);

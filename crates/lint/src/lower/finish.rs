@@ -25,7 +25,11 @@ impl Lower<'_, '_> {
         let keep = Keep::new(&ir);
         let mut funcs = std::mem::take(&mut ir.funcs);
         for func in &mut funcs {
-            prune(func, |op| keep.op(&ir, op));
+            func.find_homes();
+            // What nothing leads to is left out altogether.
+            let homes = std::mem::take(&mut func.homes);
+            let is_alive = |id: InstrId| homes.get(id.index()).is_some_and(Option::is_some);
+            prune(func, |id, op| is_alive(id) && keep.op(&ir, op));
             func.find_homes();
         }
         recovering(&mut funcs, &ir);
@@ -143,13 +147,16 @@ impl Keep {
     }
 }
 
-/// Leaves out instructions of blocks, and numbers the rest anew.
-fn prune(func: &mut Func, keep: impl Fn(&Op) -> bool) {
+/// Leaves out instructions, and numbers the rest anew.
+fn prune(func: &mut Func, keep: impl Fn(InstrId, &Op) -> bool) {
     let mut numbers = Vec::with_capacity(func.instrs.len() + 1);
+    let mut kept = Vec::with_capacity(func.instrs.len());
     let mut count = 0;
-    for instr in &func.instrs {
+    for (id, instr) in func.instrs() {
         numbers.push(InstrId(count));
-        count += u32::from(keep(&instr.op));
+        let is_kept = keep(id, &instr.op);
+        kept.push(is_kept);
+        count += u32::from(is_kept);
     }
     numbers.push(InstrId(count));
     if numbers.len() == count as usize + 1 {
@@ -160,7 +167,8 @@ fn prune(func: &mut Func, keep: impl Fn(&Op) -> bool) {
             *id = *number;
         }
     };
-    func.instrs.retain(|instr| keep(&instr.op));
+    let mut kept = kept.into_iter();
+    func.instrs.retain(|_| kept.next().unwrap_or(true));
     for instr in &mut func.instrs {
         if let Op::Spawn { run, .. } | Op::Defer { run } = &mut instr.op {
             renumber(run);

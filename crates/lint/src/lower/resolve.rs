@@ -59,7 +59,8 @@ impl Lower<'_, '_> {
             };
             let (funcs, is_complete) = {
                 let method = &self.ir[method];
-                (method.implementations.clone(), method.is_complete)
+                let is_complete = method.is_complete || method.is_harmless;
+                (method.implementations.clone(), is_complete)
             };
             for func in &funcs {
                 self.bind(&call, *func);

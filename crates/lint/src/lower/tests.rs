@@ -168,7 +168,7 @@ fn calls() {
 #[track_caller]
 fn check_escape(body: &str, expected: bool) {
     let source = format!(
-        "package p\ntype box struct {{ closed bool; n int }}\nfunc touch(b *box) {{ b.closed = true }}\nfunc look(b *box) {{}}\n\
+        "package p\ntype box struct {{ closed bool; n int }}\nfunc touch(b *box) {{ b.closed = true }}\nfunc look(b *box) {{}}\nfunc indirect(b *box) {{ touch(b) }}\n\
          func die() {{ panic(1) }}\nfunc f(ch chan int, a, b bool, n int, err error, x *box) {{\n{body}\n}}\n"
     );
     let unit = unit(&source);
@@ -240,8 +240,20 @@ fn branches_that_contradict_are_not_taken() {
         "done := false\nif a { done = true }\nif !done { <-ch }",
         true,
     );
-    // A field: calls of this package may change it where something assigns it.
-    check_escape("if x.closed { <-ch }\nlook(x)\nif !x.closed { <-ch }", true);
+    // A field: calls of this package may change it where they assign it.
+    check_escape(
+        "if x.closed { <-ch }\ntouch(x)\nif !x.closed { <-ch }",
+        true,
+    );
+    check_escape(
+        "if x.closed { <-ch }\nlook(x)\nif !x.closed { <-ch }",
+        false,
+    );
+    check_escape(
+        "if x.closed { <-ch }\nindirect(x)\nif !x.closed { <-ch }",
+        true,
+    );
+    check_escape("if x.closed { <-ch }\nch <- 1\nif !x.closed { <-ch }", true);
     check_escape("if x.n == 0 { <-ch }\nlook(x)\nif x.n != 0 { <-ch }", false);
 }
 

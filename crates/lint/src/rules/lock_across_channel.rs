@@ -28,7 +28,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
         };
         // Room for a value is there at first: the other side must come again.
         let again = !has_no_room(context, wait);
-        for held in &wait.held {
+        for held in wait.held.iter().filter(|held| held.is_sure) {
             if let Some((partner, lock)) = all_need(context, held, &partners, again) {
                 told.push(wait.at);
                 found.push(finding(context, wait, held, partner, lock));
@@ -81,9 +81,16 @@ fn may_be_full(context: &Context<'_>, wait: &Wait, receives: &[At]) -> bool {
         .iter()
         .all(|object| match context.capacity(*object) {
             Amount::Const(0) => true,
-            Amount::Const(room) => room <= MAX_ROOM && is_served(),
+            // Where something is asked before, room may be what is asked for.
+            Amount::Const(room) => room <= MAX_ROOM && is_served() && is_always(context, wait),
             Amount::Term(_) | Amount::Unknown => false,
         })
+}
+
+/// Whether what holds the lock always comes to the wait.
+fn is_always(context: &Context<'_>, wait: &Wait) -> bool {
+    let mut effects = context.analysis.summary(wait.func).effects.iter();
+    effects.any(|effect| effect.at == wait.at && effect.always)
 }
 
 fn has_no_room(context: &Context<'_>, wait: &Wait) -> bool {

@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::waits::{Held, Wait, WaitKind, Waits};
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::{Mode, ObjectId, PlaceId};
+use crate::ir::{Mode, ObjectId, PlaceId, Shape};
 
 /// See `GR2024.md`.
 pub(super) const RULE: Rule = Rule {
@@ -53,7 +53,7 @@ fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
         let (WaitKind::Lock(mode), Some(to)) = (wait.kind, only(context, wait.place)) else {
             continue;
         };
-        for held in &wait.held {
+        for held in wait.held.iter().filter(|held| held.is_sure) {
             // Two of one kind, as parent and child: no order can be told.
             if let Some(from) = only(context, held.lock)
                 && !meets(from, to)
@@ -82,19 +82,24 @@ fn blocks(one: &Edge<'_>, two: &Edge<'_>) -> bool {
     writes(one.held.mode, two.mode) && writes(two.held.mode, one.mode)
 }
 
-/// Whether a third lock, held in both, keeps the two apart.
+/// Whether a third lock, held in both by the function or all its callers, keeps the two apart.
 fn guarded(context: &Context<'_>, one: &Edge<'_>, two: &Edge<'_>) -> bool {
-    one.wait.held.iter().filter(|held| held.lock != one.held.lock).any(|held| {
-        let objects = context.objects(held.lock);
-        two.wait
-            .held
-            .iter()
-            .filter(|other| other.lock != two.held.lock)
-            .any(|other| {
-                meets(objects, context.objects(other.lock))
-                    && (held.mode == Mode::Write || other.mode == Mode::Write)
-            })
-    })
+    let guards = |edge: &Edge<'_>| {
+        let held = edge.wait.held.iter();
+        let held = held.filter(|held| held.lock != edge.held.lock && held.mode == Mode::Write);
+        let mut all: Vec<ObjectId> = held
+            .flat_map(|held| context.objects(held.lock).to_vec())
+            .collect();
+        all.extend(context.waits().guards(context, edge.wait.func));
+        all.retain(|object| !edge.from.contains(object) && !edge.to.contains(object));
+        all
+    };
+    // Which lock an interface hides is not known.
+    let is_hidden = |edge: &Edge<'_>| {
+        let mut vague = edge.wait.held.iter().filter(|held| !held.is_sure);
+        vague.any(|held| context.shape(held.lock) == Shape::Interface)
+    };
+    is_hidden(one) || is_hidden(two) || meets(&guards(one), &guards(two))
 }
 
 fn finding(context: &Context<'_>, one: &Edge<'_>, two: &Edge<'_>) -> Finding {

@@ -1,9 +1,12 @@
 //! What functions wait for with locks held: the edges of the wait graph.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Context;
-use crate::ir::{Aliases, At, FuncId, Mode, ObjectId, ObjectKind, Op, PlaceId};
+use crate::ir::{
+    Aliases, At, Callee, FuncId, Mode, Node, ObjectId, ObjectKind, Op, Place, PlaceId, Shape,
+    Value, node_of,
+};
 use crate::summary::{Effect, EffectKind, Step, Visit};
 
 /// Locks that are held at once and followed; the rest is left out.
@@ -21,6 +24,8 @@ pub(super) struct Held {
     pub(super) mode: Mode,
     /// What locked it; where it was held on entry, what unlocks it.
     pub(super) at: At,
+    /// Whether it is held for sure, and not only where one of several callees is called.
+    pub(super) is_sure: bool,
 }
 
 /// Something is waited for with locks held.
@@ -52,6 +57,8 @@ pub(super) enum WaitKind {
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     pub(super) all: Vec<Wait>,
+    /// By call: the locks that are held there, on every way that was looked at.
+    calls: HashMap<At, Vec<PlaceId>>,
 }
 
 impl Waits {
@@ -68,6 +75,7 @@ impl Waits {
                 func: id,
                 entry: Vec::new(),
                 found: HashSet::new(),
+                calls: HashMap::new(),
             };
             collect.run(Vec::new());
             // A lock that is unlocked and was not locked here is held by whoever calls.
@@ -75,6 +83,7 @@ impl Waits {
             if !entry.is_empty() {
                 collect.run(entry);
             }
+            waits.calls.extend(collect.calls);
             let mut found: Vec<Wait> = collect.found.into_iter().collect();
             found.sort_by(|one, two| (one.at, &one.held).cmp(&(two.at, &two.held)));
             waits.all.append(&mut found);
@@ -115,6 +124,7 @@ struct Collect<'c, 'a> {
     func: FuncId,
     entry: Vec<Held>,
     found: HashSet<Wait>,
+    calls: HashMap<At, Vec<PlaceId>>,
 }
 
 impl Collect<'_, '_> {
@@ -142,12 +152,22 @@ impl Collect<'_, '_> {
 
     fn step(&mut self, held: &mut Vec<Held>, at: At) {
         let effects = self.context.analysis.effects(at);
+        if matches!(self.context.ir().instr(at).op, Op::Call(_)) {
+            let now: Vec<PlaceId> = held.iter().map(|held| held.lock).collect();
+            let known = self.calls.entry(at).or_insert_with(|| now.clone());
+            known.retain(|lock| now.contains(lock));
+        }
+        let first = |place: PlaceId| self.context.analysis.canonical(place);
+        self.hidden(held, at);
         let is_here = |effect: &Effect| !effect.spawned && effect.direct;
-        let effects: Vec<Effect> = effects.into_iter().filter(is_here).collect();
+        let (effects, vague): (Vec<Effect>, Vec<Effect>) = effects
+            .into_iter()
+            .filter(|effect| !effect.spawned)
+            .partition(is_here);
+        vaguely(held, &vague, first, at);
         if effects.is_empty() {
             return;
         }
-        let first = |place: PlaceId| self.context.analysis.canonical(place);
         let unlocks: Vec<PlaceId> = effects
             .iter()
             .filter(|effect| matches!(effect.kind, EffectKind::Unlock(_)))
@@ -163,7 +183,7 @@ impl Collect<'_, '_> {
                 .iter()
                 .filter(|held| is_own || !unlocks.contains(&held.lock));
             let meanwhile: Vec<Held> = meanwhile.copied().collect();
-            if !meanwhile.is_empty() {
+            if meanwhile.iter().any(|held| held.is_sure) {
                 self.found.insert(Wait {
                     func: self.func,
                     held: meanwhile,
@@ -179,7 +199,12 @@ impl Collect<'_, '_> {
                 EffectKind::Lock(mode) if effect.always && !unlocks.contains(&lock) => {
                     let is_new = held.iter().all(|held| held.lock != lock);
                     if is_new && held.len() < MAX_HELD {
-                        held.push(Held { lock, mode, at });
+                        held.push(Held {
+                            lock,
+                            mode,
+                            at,
+                            is_sure: true,
+                        });
                     }
                 }
                 EffectKind::Unlock(mode) if is_own => self.unlock(held, lock, mode, at),
@@ -196,6 +221,29 @@ impl Collect<'_, '_> {
         }
     }
 
+    /// A lock behind an interface: which one is not seen.
+    fn hidden(&self, held: &mut Vec<Held>, at: At) {
+        let ir = self.context.ir();
+        let Op::Call(call) = ir.instr(at).op else {
+            return;
+        };
+        let call = &ir[call];
+        let (Callee::Interface(method), Some(Value::Place(lock))) = (call.callee, call.receiver)
+        else {
+            return;
+        };
+        match ir[method].key.name.as_str() {
+            "Lock" if held.len() < MAX_HELD => held.push(Held {
+                lock,
+                mode: Mode::Write,
+                at,
+                is_sure: false,
+            }),
+            "Unlock" => held.retain(|held| held.lock != lock),
+            _ => {}
+        }
+    }
+
     fn unlock(&mut self, held: &mut Vec<Held>, lock: PlaceId, mode: Mode, at: At) {
         let count = held.len();
         held.retain(|held| held.lock != lock);
@@ -205,7 +253,43 @@ impl Collect<'_, '_> {
         // Another name of a lock that is held, perhaps.
         held.retain(|held| !self.context.may_be_same(held.lock, lock));
         if held.len() == count && self.entry.iter().all(|held| held.lock != lock) {
-            self.entry.push(Held { lock, mode, at });
+            self.entry.push(Held {
+                lock,
+                mode,
+                at,
+                is_sure: true,
+            });
+        }
+    }
+}
+
+/// What a call through an interface or function value locks or unlocks: held perhaps, which keeps others out but accuses nobody.
+fn vaguely(held: &mut Vec<Held>, effects: &[Effect], first: impl Fn(PlaceId) -> PlaceId, at: At) {
+    let does = |lock: PlaceId, unlocks: bool| {
+        effects.iter().any(|effect| match effect.kind {
+            EffectKind::Unlock(_) => unlocks && first(effect.place) == lock,
+            EffectKind::Lock(_) => !unlocks && first(effect.place) == lock,
+            _ => false,
+        })
+    };
+    for effect in effects {
+        let lock = first(effect.place);
+        match effect.kind {
+            EffectKind::Lock(mode) if !does(lock, true) => {
+                let is_new = held.iter().all(|held| held.lock != lock);
+                if is_new && held.len() < MAX_HELD {
+                    held.push(Held {
+                        lock,
+                        mode,
+                        at,
+                        is_sure: false,
+                    });
+                }
+            }
+            EffectKind::Unlock(_) if !does(lock, false) => {
+                held.retain(|held| held.lock != lock || held.is_sure);
+            }
+            _ => {}
         }
     }
 }
@@ -223,6 +307,34 @@ fn kind_of(effect: &Effect) -> Option<WaitKind> {
         EffectKind::CondWait => WaitKind::Cond,
         _ => return None,
     })
+}
+
+/// Calls upwards from a function that are asked for the locks held there.
+const MAX_GUARDS: u32 = 4;
+
+impl Waits {
+    /// The locks that all callers of a function hold when they call it, with theirs.
+    pub(super) fn guards(&self, context: &Context<'_>, func: FuncId) -> Vec<ObjectId> {
+        self.guards_within(context, func, MAX_GUARDS)
+    }
+
+    fn guards_within(&self, context: &Context<'_>, func: FuncId, depth: u32) -> Vec<ObjectId> {
+        let callers = context.analysis.callers(func);
+        if depth == 0 || context.is_called_from_outside(func) {
+            return Vec::new();
+        }
+        let mut all: Option<Vec<ObjectId>> = None;
+        for caller in callers {
+            let mut here = self.guards_within(context, caller.func, depth - 1);
+            let held = self.calls.get(caller).into_iter().flatten();
+            here.extend(held.flat_map(|lock| context.objects(*lock)));
+            match &mut all {
+                None => all = Some(here),
+                Some(all) => all.retain(|object| here.contains(object)),
+            }
+        }
+        all.unwrap_or_default()
+    }
 }
 
 impl Context<'_> {
@@ -285,8 +397,7 @@ impl Context<'_> {
             },
             _ => return false,
         };
-        let targets = self.analysis.targets(call);
-        targets.funcs.len() == 1 && !targets.is_open
+        self.analysis.is_sure(call)
     }
 
     fn lock_before_in(
@@ -299,7 +410,8 @@ impl Context<'_> {
         let entry = self.ir()[func].entry();
         let mut found = None;
         // Whether the operation was come by where that is asked, and the lock behind it.
-        let state = (!again, None);
+        let own = self.made_in(func, wanted);
+        let state = (!again && own.is_empty(), None);
         self.analysis.search(
             func,
             entry,
@@ -323,11 +435,57 @@ impl Context<'_> {
                 if *is_past && seen.is_none() {
                     *seen = locks.next().map(|effect| effect.at);
                 }
-                *is_past |= is_there;
+                *is_past |= match own.is_empty() || again {
+                    true => is_there,
+                    // Nobody waits for it as long as nobody else has it.
+                    false => self.publishes(func, step, &own),
+                };
                 Visit::On
             },
         );
         found
+    }
+
+    /// What an operation works on, as far as the function has just made it.
+    fn made_in(&self, func: FuncId, wanted: At) -> Vec<ObjectId> {
+        let ir = self.ir();
+        let place = super::context::place_of(&ir.instr(wanted).op);
+        let objects = place.map_or(&[][..], |place| self.objects(place));
+        let is_own = |object: &ObjectId| ir[*object].func == Some(func);
+        match objects.iter().all(is_own) {
+            true => objects.to_vec(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Whether a step lets others have an object: it starts a goroutine, calls with it, or stores it.
+    fn publishes(&self, func: FuncId, step: Step, objects: &[ObjectId]) -> bool {
+        let ir = self.ir();
+        let Step::Run(instr) = step else {
+            return matches!(step, Step::Arm(_));
+        };
+        let has = |value: &Value| match value {
+            Value::Place(place) => self.shares(objects, *place),
+            _ => false,
+        };
+        match &ir[func][instr].op {
+            Op::Spawn { .. } => true,
+            Op::Assign { to, value } => !matches!(ir[*to], Place::Var(_)) && has(value),
+            Op::Call(call) => {
+                let call = &ir[*call];
+                call.receiver.iter().chain(&call.args).any(has)
+            }
+            _ => false,
+        }
+    }
+
+    /// What a place holds.
+    pub(super) fn shape(&self, place: PlaceId) -> Shape {
+        let ir = self.ir();
+        match node_of(&ir.places, place) {
+            Node::Var(var) => ir[var].shape,
+            Node::Field(field) => ir[field].shape,
+        }
     }
 
     /// The lock of a condition.

@@ -4,8 +4,8 @@ use super::canon::{MAX_STEPS, canonical, names};
 use super::effect;
 use super::{Analysis, Effect, EffectKind, Returns, Summary, Targets};
 use crate::ir::{
-    At, BlockId, Call, CallId, Callee, End, Func, FuncId, Graph, InstrId, Op, PlaceId, Value,
-    VarKind,
+    At, BlockId, Call, CallId, Callee, End, Func, FuncId, Graph, InstrId, Op, Place, PlaceId,
+    Value, VarKind,
 };
 use crate::lower::Lowered;
 
@@ -15,6 +15,9 @@ pub const MAX_EFFECTS: usize = 96;
 
 /// Blocks of a function times its effects up to which it is found out which are on every way.
 const MAX_ALWAYS: usize = 1 << 16;
+
+/// Fields that one function assigns and that are kept.
+const MAX_ASSIGNS: usize = 128;
 
 /// Functions that one call may call and that are followed.
 const MAX_TARGETS: usize = 12;
@@ -31,6 +34,7 @@ pub fn analyse(lowered: Lowered) -> Analysis {
             callers: vec![Vec::new(); count],
             operations: vec![Vec::new(); ir.objects.len()],
             calls: vec![None; ir.calls.len()],
+            assigns: vec![Some(Vec::new()); count],
             names,
             ir,
             targets,
@@ -43,6 +47,7 @@ pub fn analyse(lowered: Lowered) -> Analysis {
         for _ in 0..times {
             for func in &round.funcs {
                 build.func(*func, round.is_cycle);
+                build.assigns(*func);
             }
         }
     }
@@ -138,6 +143,41 @@ impl Build {
             }
         }
         rounds
+    }
+
+    /// Finds the fields that a function assigns.
+    fn assigns(&mut self, id: FuncId) {
+        let (analysis, mut fields) = (&self.analysis, Vec::new());
+        let ir = &analysis.ir;
+        let mut is_all = true;
+        for (_, instr) in ir[id].instrs() {
+            match &instr.op {
+                Op::Assign { to, .. } => {
+                    // An element that is set may be a new one.
+                    let mut steps = ir.places.steps(*to);
+                    if let Some(Place::Field(_, field)) =
+                        steps.find(|step| !matches!(step, Place::Element(_)))
+                    {
+                        fields.push(field);
+                    }
+                }
+                Op::Call(call) => {
+                    for func in &analysis.targets(*call).funcs {
+                        match analysis.assigns.get(func.index()) {
+                            Some(Some(of_callee)) => fields.extend(of_callee),
+                            _ => is_all = false,
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        let is_all = is_all && fields.len() <= MAX_ASSIGNS;
+        if let Some(slot) = self.analysis.assigns.get_mut(id.index()) {
+            *slot = is_all.then_some(fields);
+        }
     }
 
     fn func(&mut self, id: FuncId, is_cycle: bool) {
@@ -265,7 +305,7 @@ impl Build {
         let call = self.analysis.ir[id].clone();
         let is_many = targets.funcs.len() > MAX_TARGETS;
         let mut is_partial = targets.is_open || is_many;
-        let is_sure = targets.funcs.len() == 1 && !targets.is_open;
+        let is_sure = self.analysis.is_sure(id);
         let mut effects = Vec::new();
         for target in targets.funcs.iter().take(MAX_TARGETS) {
             is_partial |= self.analysis.summary(*target).is_partial;

@@ -124,6 +124,26 @@ impl Known {
         self.0.retain(|fact| !reads(fact.term));
     }
 
+    /// Other code of this package runs, which may assign some fields.
+    pub(super) fn forget_assigned(&mut self, ir: &Package, assigns: impl Fn(&[FieldId]) -> bool) {
+        self.0.retain(|fact| {
+            let term = &ir[fact.term];
+            let is_changed = || match term.kind {
+                TermKind::Place(place) | TermKind::Len(place) => {
+                    let is_var = term.vars.iter().any(|var| ir[*var].is_volatile);
+                    let fields = ir.places.steps(place).filter_map(|step| match step {
+                        Place::Field(_, field) => Some(field),
+                        _ => None,
+                    });
+                    let fields: Vec<FieldId> = fields.collect();
+                    is_var || fields.iter().any(|field| !ir[*field].is_own) || assigns(&fields)
+                }
+                _ => true,
+            };
+            !term.is_volatile || !is_changed()
+        });
+    }
+
     /// Other code runs.
     pub(super) fn forget_volatile(&mut self, ir: &Package) {
         self.0.retain(|fact| !ir[fact.term].is_volatile);

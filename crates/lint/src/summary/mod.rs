@@ -18,7 +18,7 @@ pub use effect::{Effect, EffectKind, Returns, Summary};
 pub use facts::{FactEffect, Facts, FuncFacts, MAX_PARAMS};
 pub use path::{Answer, Exit, Limit, MAX_STATES, Step, Trace, Visit};
 
-use crate::ir::{At, CallId, Callee, FuncId, ObjectId, Op, Package, PlaceId};
+use crate::ir::{At, CallId, Callee, FieldId, FuncId, ObjectId, Op, Package, PlaceId};
 
 /// Who a call may call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Analysis {
     pub callers: Vec<Vec<At>>,
     /// By call: the instruction that makes it, if anything leads there.
     pub calls: Vec<Option<At>>,
+    /// By function: the fields that it assigns, callees included, sorted; `None` where these are too many.
+    assigns: Vec<Option<Vec<FieldId>>>,
     /// By variable: the place that it is another name for.
     names: Vec<Option<PlaceId>>,
     /// By object: the operations on a place that may be the object; arms of selects, and what is spawned or deferred, included.
@@ -112,6 +114,26 @@ impl Analysis {
             Some(first) if !targets.is_open && all.all(|other| other == first) => first,
             _ => Returns::Maybe,
         }
+    }
+
+    /// Whether a call may assign one of these fields. Code that is not known cannot name fields of this package's own.
+    fn may_assign(&self, call: CallId, fields: &[FieldId]) -> bool {
+        let funcs = self.targets(call).funcs.iter();
+        let mut assigns = funcs.map(|func| self.assigns.get(func.index()));
+        assigns.any(|assigns| match assigns {
+            Some(Some(all)) => fields.iter().any(|field| all.binary_search(field).is_ok()),
+            _ => true,
+        })
+    }
+
+    /// Whether a call calls one function of this package and never another one.
+    pub fn is_sure(&self, call: CallId) -> bool {
+        let targets = self.targets(call);
+        let is_all = match self.ir[call].callee {
+            Callee::Interface(method) => self.ir[method].is_complete,
+            _ => true,
+        };
+        targets.funcs.len() == 1 && !targets.is_open && is_all
     }
 
     /// The instructions that call, spawn or defer a function.

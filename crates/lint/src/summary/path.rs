@@ -7,8 +7,8 @@ use hashbrown::HashSet;
 use super::known::Known;
 use super::{Analysis, Returns};
 use crate::ir::{
-    BlockId, Callee, End, Fact, Func, FuncId, InstrId, Op, Place, PlaceId, Point, TermId, TermKind,
-    Value,
+    BlockId, Callee, End, Fact, FieldId, Func, FuncId, InstrId, Op, Place, PlaceId, Point, TermId,
+    TermKind, Value,
 };
 
 /// States looked at before a search gives up. Functions of real code take tens; a switch in a loop over many flags takes
@@ -333,8 +333,12 @@ impl<S: Clone + Eq + Hash, V: FnMut(&mut S, Step) -> Visit> Search<'_, S, V> {
                     state.known.forget_var(ir, *ok);
                 }
             }
+            // Whoever had the lock before may have changed what it guards. Outside of loops the first look counts: taking a
+            // way that another one's change opens in between is rarely what is meant.
+            Op::Lock { .. } if self.func[state.at.block].in_loop.is_some() => {
+                state.known.forget_volatile(ir);
+            }
             Op::Send { .. }
-            | Op::Lock { .. }
             | Op::WgWait { .. }
             | Op::CondWait { .. }
             | Op::OnceBegin { .. }
@@ -349,8 +353,14 @@ impl<S: Clone + Eq + Hash, V: FnMut(&mut S, Step) -> Visit> Search<'_, S, V> {
                 let call_id = *call;
                 let call = &ir[call_id];
                 // Functions of other packages change nothing here, unless they call back.
-                if !matches!(call.callee, Callee::Extern(_)) {
-                    state.known.forget_volatile(ir);
+                match call.callee {
+                    Callee::Extern(_) => {}
+                    Callee::Func(_) | Callee::Interface(_) => {
+                        let assigns =
+                            |fields: &[FieldId]| self.analysis.may_assign(call_id, fields);
+                        state.known.forget_assigned(ir, assigns);
+                    }
+                    Callee::Value(_) | Callee::Unknown(_) => state.known.forget_volatile(ir),
                 }
                 for to in call.results.iter().flatten() {
                     self.assign(state, *to, Value::Unknown);
