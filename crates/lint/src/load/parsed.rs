@@ -80,6 +80,7 @@ impl Loaded {
             }
             ids.push(id);
         }
+        program.supply(names);
         Parsed { program, ids }
     }
 

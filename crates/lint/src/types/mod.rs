@@ -49,6 +49,7 @@ mod program;
 mod scope;
 mod stmt;
 mod store;
+mod supplied;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -81,6 +81,27 @@ impl Program {
         }
     }
 
+    /// As [`Program::link_by_path`] for one package.
+    pub(super) fn link_package_by_path(&mut self, id: PackageId) {
+        let imports = self.package(id).file_imports.iter().flatten();
+        let paths: Vec<String> = imports.map(|import| import.path.clone()).collect();
+        for path in paths {
+            let found = self.packages().find(|(_, package)| package.path == path);
+            if let (Some((imported, _)), None) = (found, self.package(id).imported(&path)) {
+                self.link(id, &path, imported);
+            }
+        }
+    }
+
+    /// Links an import path to a package wherever it has no link.
+    pub(super) fn link_missing(&mut self, path: &str, imported: PackageId) {
+        for package in &mut self.packages {
+            if package.imports_path(path) {
+                package.imports.entry_ref(path).or_insert(imported);
+            }
+        }
+    }
+
     /// A package of this program.
     ///
     /// # Panics
@@ -212,6 +233,14 @@ impl Package {
     /// The package that an import path means in its files, if it is at hand.
     pub fn imported(&self, import_path: &str) -> Option<PackageId> {
         self.imports.get(import_path).copied()
+    }
+
+    /// Whether any of its files has an import path.
+    pub(super) fn imports_path(&self, path: &str) -> bool {
+        self.file_imports
+            .iter()
+            .flatten()
+            .any(|import| import.path == path)
     }
 
     /// The imports of a file, in the order of the source.

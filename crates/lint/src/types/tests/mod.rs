@@ -12,6 +12,7 @@ mod generics;
 mod hostile;
 mod names;
 mod selectors;
+mod supplied;
 
 /// Packages from sources: the first is checked and may import the others by their paths.
 struct Source {
