@@ -267,19 +267,34 @@ fn what_cannot_be_read_is_status_2() {
 }
 
 #[test]
-fn without_a_go_tree_that_is_said() {
-    let folder = module(&[(
-        "a.go",
-        &LEAK.replace("\n\nfunc", "\n\nimport _ \"sync\"\n\nfunc"),
-    )]);
+fn without_a_go_tree_locks_and_contexts_are_known_still() {
+    let source = "package shop\n\nimport (\n\t\"strings\"\n\t\"sync\"\n)\n\nfunc Twice(name string) {\n\tvar mu sync.Mutex\n\tmu.Lock()\n\t_ = \
+                  strings.ToUpper(name)\n\tmu.Lock()\n\tmu.Unlock()\n}\n";
+    let folder = module(&[("a.go", source)]);
     let mut command = gorphan(&folder);
+    command.args([
+        "lint",
+        "--no-cache",
+        "--format",
+        "json",
+        "--fail-on",
+        "never",
+    ]);
     let output = command
-        .args(["lint", "--no-cache"])
         .env("GOROOT", folder.path().join("none"))
         .output()
         .expect("it runs");
-    let said = text(&output.stdout);
-    assert!(said.contains("package sync"), "{said}");
+    let report = json(&output);
+    assert_eq!(report["findings"][0]["line"], 12, "{report}");
+    let problems = report["problems"].as_array().expect("problems");
+    assert_eq!(problems.len(), 1, "{report}");
+    assert!(
+        problems[0]["message"]
+            .as_str()
+            .expect("a text")
+            .starts_with("no Go tree was found"),
+        "{report}"
+    );
 }
 
 #[test]

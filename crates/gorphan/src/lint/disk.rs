@@ -15,11 +15,27 @@ const MAX_ENTRIES: usize = 1_000_000;
 pub(crate) struct Disk {
     /// What is open, by path.
     pub(crate) open: HashMap<PathBuf, Vec<u8>>,
+    /// Files that are nowhere: what is known of the standard library without a Go tree.
+    built_in: HashMap<PathBuf, Vec<u8>>,
+}
+
+impl Disk {
+    /// With files that are nowhere.
+    pub(crate) fn with_built_in(&self, built_in: HashMap<PathBuf, Vec<u8>>) -> Self {
+        Self {
+            open: self.open.clone(),
+            built_in,
+        }
+    }
+
+    fn held(&self, path: &Path) -> Option<&Vec<u8>> {
+        self.open.get(path).or_else(|| self.built_in.get(path))
+    }
 }
 
 impl Files for Disk {
     fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        if let Some(text) = self.open.get(path) {
+        if let Some(text) = self.held(path) {
             return Ok(text.clone());
         }
         let file = fs::File::open(path)?;
@@ -47,8 +63,15 @@ impl Files for Disk {
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        let here = |path: &&PathBuf| path.parent() == Some(directory);
+        let held = self.open.keys().chain(self.built_in.keys()).filter(here);
+        let mut held = held.peekable();
         let mut entries = Vec::new();
-        for entry in fs::read_dir(directory)?.take(MAX_ENTRIES) {
+        let on_disk = match fs::read_dir(directory) {
+            Err(error) if held.peek().is_none() => return Err(error),
+            on_disk => on_disk.ok(),
+        };
+        for entry in on_disk.into_iter().flatten().take(MAX_ENTRIES) {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
@@ -63,12 +86,8 @@ impl Files for Disk {
             };
             entries.push(Entry { name, kind });
         }
-        // A new file that was not saved yet.
-        for path in self
-            .open
-            .keys()
-            .filter(|path| path.parent() == Some(directory))
-        {
+        // A new file that was not saved yet, or is nowhere.
+        for path in held {
             let name = path.file_name().and_then(|name| name.to_str());
             if let Some(name) = name.filter(|name| entries.iter().all(|entry| entry.name != **name))
             {
@@ -82,11 +101,14 @@ impl Files for Disk {
     }
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        if self.held(path).is_some() {
+            return Ok(path.to_path_buf());
+        }
         path.canonicalize()
     }
 
     fn is_file(&self, path: &Path) -> bool {
-        self.open.contains_key(path) || path.is_file()
+        self.held(path).is_some() || path.is_file()
     }
 
     fn is_directory(&self, path: &Path) -> bool {

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod disk;
 pub(crate) mod fix;
 pub(crate) mod lsp;
+mod standard;
 pub(crate) mod vet;
 pub(crate) mod watch;
 
@@ -62,7 +63,14 @@ pub(crate) struct Linted {
 pub(crate) fn lint(options: &Options, files: &Disk) -> Result<Linted> {
     let working = std::env::current_dir()
         .map_err(|error| Failure::new(format!("cannot tell the working directory: {error}")))?;
-    let settings = settings(options, files, &working);
+    let mut settings = settings(options, files, &working, None);
+    let built_in;
+    let (mut files, has_go) = (files, settings.goroot.is_some());
+    if !has_go {
+        built_in = files.with_built_in(standard::files());
+        files = &built_in;
+        settings = self::settings(options, files, &working, standard::root().to_str());
+    }
     let threads = options.threads.unwrap_or_else(threads);
     let request = Request {
         patterns: &options.patterns,
@@ -84,7 +92,7 @@ pub(crate) fn lint(options: &Options, files: &Disk) -> Result<Linted> {
     };
     let outcome = session::run(&loaded, run);
     let mut linted = Linted {
-        problems: missing(&loaded),
+        problems: missing(&loaded, has_go),
         go_version: settings.go_version,
         directories: directories(&loaded),
         ..Linted::default()
@@ -106,7 +114,12 @@ pub(crate) fn lint(options: &Options, files: &Disk) -> Result<Linted> {
 }
 
 /// Where Go is: that of the first path given, if that lies in a Go tree of its own, else the usual one.
-fn settings(options: &Options, files: &Disk, working: &Path) -> load::Settings {
+fn settings(
+    options: &Options,
+    files: &Disk,
+    working: &Path,
+    goroot: Option<&str>,
+) -> load::Settings {
     let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
     let mut tree = None;
     let first = options.patterns.first().map_or(".", String::as_str);
@@ -122,8 +135,8 @@ fn settings(options: &Options, files: &Disk, working: &Path) -> load::Settings {
             .map(str::to_owned);
     }
     let environment = Environment {
-        variable: &|name| match (name, &tree) {
-            ("GOROOT", Some(tree)) => Some(tree.clone()),
+        variable: &|name| match (name, goroot.or(tree.as_deref())) {
+            ("GOROOT", Some(tree)) => Some(tree.to_owned()),
             _ => variable(name),
         },
         home: std::env::home_dir(),
@@ -184,10 +197,27 @@ fn problem(note: &Note) -> Problem {
 }
 
 /// Imports without a package: what comes from them is not known.
-fn missing(loaded: &Loaded) -> Vec<Problem> {
-    let count = loaded.missing.len();
+fn missing(loaded: &Loaded, has_go: bool) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    for missing in loaded.missing.iter().take(MAX_MISSING) {
+    let is_standard = |import: &str| {
+        !import
+            .split('/')
+            .next()
+            .is_some_and(|first| first.contains('.'))
+    };
+    // One cause, however many packages.
+    if !has_go {
+        problems.push(Problem::new(
+            "no Go tree was found: of the standard library only what goroutines wait by is known, which hides findings; set \
+             GOROOT to an unpacked Go tree, which need not run",
+        ));
+    }
+    let missing = loaded
+        .missing
+        .iter()
+        .filter(|missing| has_go || !is_standard(&missing.import));
+    let missing: Vec<_> = missing.collect();
+    for missing in missing.iter().take(MAX_MISSING) {
         let advice = missing
             .why
             .advice()
@@ -197,10 +227,13 @@ fn missing(loaded: &Loaded) -> Vec<Problem> {
             missing.import, missing.why
         )));
     }
-    if count > MAX_MISSING {
+    if let Some(more) = missing
+        .len()
+        .checked_sub(MAX_MISSING)
+        .filter(|more| *more > 0)
+    {
         problems.push(Problem::new(format!(
-            "nothing is known of {} further packages, either",
-            count - MAX_MISSING
+            "nothing is known of {more} further packages, either"
         )));
     }
     problems
