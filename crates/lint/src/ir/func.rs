@@ -68,7 +68,7 @@ pub struct Block {
     pub exit: End,
     /// Where what follows stands: the condition, `select`, `return`.
     pub span: Span,
-    /// The innermost loop around it.
+    /// The innermost loop around it that it can go round in; what always leaves a loop is not in it.
     pub in_loop: Option<LoopId>,
 }
 
@@ -230,10 +230,17 @@ impl Func {
         self.homes = homes;
     }
 
-    /// Whether an instruction lies in a loop.
+    /// Whether an instruction can be done again and again in one call: it lies in a loop, and what follows it can come back.
     pub fn is_in_loop(&self, instr: InstrId) -> bool {
-        let block = self.block_of(instr);
-        block.is_some_and(|block| self[block].in_loop.is_some())
+        let Some(block) = self.block_of(instr) else {
+            return false;
+        };
+        if let End::Select { arms, .. } = &self[block].exit
+            && let Some(arm) = arms.iter().find(|arm| arm.instr == instr)
+        {
+            return self[arm.to].in_loop.is_some();
+        }
+        self[block].in_loop.is_some()
     }
 
     /// Where a block can go on, with what is then known.

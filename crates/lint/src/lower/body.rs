@@ -180,6 +180,7 @@ impl Lower<'_, '_> {
         }
         body.instrs.append(&mut body.aside);
         drop_dead(&mut body.blocks);
+        leave_loops(&mut body.blocks, &body.loops);
         let Some(func) = self.ir.funcs.get_mut(body.id.index()) else {
             return;
         };
@@ -188,6 +189,67 @@ impl Lower<'_, '_> {
         func.loops = body.loops;
         func.unknowns = body.unknowns;
         func.recovers = body.recovers;
+    }
+}
+
+/// Blocks of a function times its loops up to which it is found out which blocks go round.
+const MAX_ROUND: usize = 1 << 20;
+
+/// What stands in a loop and always leaves it is done once, not again and again: it belongs to the loop around.
+fn leave_loops(blocks: &mut [Block], loops: &[Loop]) {
+    if blocks.len().saturating_mul(loops.len()) > MAX_ROUND {
+        return;
+    }
+    let mut before: Vec<Vec<BlockId>> = vec![Vec::new(); blocks.len()];
+    for (from, block) in blocks.iter().enumerate() {
+        each_exit(&block.exit, |to| {
+            if let Some(list) = before.get_mut(to.index()) {
+                list.push(BlockId::at(from));
+            }
+        });
+    }
+    for (place, inner) in loops.iter().enumerate().rev() {
+        let id = LoopId::at(place);
+        let is_inside = |mut at: Option<LoopId>| {
+            while let Some(here) = at {
+                if here == id {
+                    return true;
+                }
+                at = loops.get(here.index()).and_then(|here| here.parent);
+            }
+            false
+        };
+        let inside: Vec<bool> = blocks
+            .iter()
+            .map(|block| is_inside(block.in_loop))
+            .collect();
+        let mut goes_round = vec![false; blocks.len()];
+        let mut work = vec![inner.head];
+        while let Some(block) = work.pop() {
+            let is_in = inside.get(block.index()).copied().unwrap_or(false);
+            match goes_round.get_mut(block.index()) {
+                Some(seen) if is_in && !*seen => *seen = true,
+                _ => continue,
+            }
+            work.extend(before.get(block.index()).into_iter().flatten());
+        }
+        for (block, goes_round) in blocks.iter_mut().zip(goes_round) {
+            if block.in_loop == Some(id) && !goes_round {
+                block.in_loop = inner.parent;
+            }
+        }
+    }
+}
+
+fn each_exit(exit: &End, mut visit: impl FnMut(BlockId)) {
+    match exit {
+        End::Jump(to) => visit(*to),
+        End::Branch(edges) => edges.iter().for_each(|edge| visit(edge.to)),
+        End::Select { arms, default } => {
+            arms.iter().for_each(|arm| visit(arm.to));
+            default.iter().for_each(|to| visit(*to));
+        }
+        End::Return | End::Panic | End::Goexit | End::Exit => {}
     }
 }
 
@@ -207,15 +269,7 @@ fn drop_dead(blocks: &mut [Block]) {
         if std::mem::replace(alive, true) {
             continue;
         }
-        match &block.exit {
-            End::Jump(to) => work.push(*to),
-            End::Branch(edges) => work.extend(edges.iter().map(|edge| edge.to)),
-            End::Select { arms, default } => {
-                work.extend(arms.iter().map(|arm| arm.to));
-                work.extend(*default);
-            }
-            End::Return | End::Panic | End::Goexit | End::Exit => {}
-        }
+        each_exit(&block.exit, |to| work.push(to));
     }
     for (block, is_alive) in blocks.iter_mut().zip(is_alive) {
         if !is_alive {

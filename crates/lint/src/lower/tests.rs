@@ -416,6 +416,36 @@ fn what_gets_out_is_told() {
     check_alias("var C = make(chan int)\nfunc f() { <-C }", 1, false, true);
 }
 
+/// Whether the send in `f` may be done more than once.
+#[track_caller]
+fn check_many(body: &str, expected: bool) {
+    let unit = unit(&format!(
+        "package p\nfunc f(ch chan int, err error, n int) {{\n{body}\n}}\n"
+    ));
+    let effects = &unit.analysis.summary(unit.func("f")).effects;
+    let mut sends = effects
+        .iter()
+        .filter(|effect| effect.kind == EffectKind::Send);
+    let send = sends.next().expect("a send");
+    assert_eq!(send.many, expected, "{}", unit.text("f"));
+}
+
+#[test]
+fn what_leaves_a_loop_is_done_once() {
+    check_many("ch <- 1", false);
+    check_many("for { ch <- 1 }", true);
+    check_many("for { if err != nil { ch <- 1; return } }", false);
+    check_many("for { if err != nil { ch <- 1; break } }", false);
+    check_many("for { if err != nil { ch <- 1; continue }; return }", true);
+    check_many("for range n { for { ch <- 1; break } }", true);
+    check_many(
+        "out:\nfor range n { for { if n > 1 { ch <- 1; break out } } }",
+        false,
+    );
+    check_many("for { select { case ch <- 1: return\ndefault: } }", false);
+    check_many("for { select { case ch <- 1:\ndefault: return } }", true);
+}
+
 /// The effects of `f`, one a line.
 fn effects(source: &str) -> String {
     let unit = unit(&format!(

@@ -206,6 +206,7 @@ impl Build {
         let mut is_partial = !func.unknowns.is_empty();
         for (instr, block, how) in work {
             let at = At { func: id, instr };
+            // Of an arm the block behind it tells.
             let in_loop = self.analysis.ir[id][block].in_loop.is_some();
             let effects = match &self.analysis.ir.instr(at).op {
                 Op::Call(call) => {
