@@ -21,6 +21,8 @@ mod parsed;
 mod pattern;
 mod select;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod unit;
 mod units;
 mod version;
