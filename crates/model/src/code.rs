@@ -206,6 +206,16 @@ pub const CODES: &[Code] = &[
         "a timer drained twice",
         include_str!("code/GR2044.md"),
     ),
+    code(
+        "GR2051",
+        "a response body left open",
+        include_str!("code/GR2051.md"),
+    ),
+    code(
+        "GR2053",
+        "a pulled iterator never stopped",
+        include_str!("code/GR2053.md"),
+    ),
 ];
 
 /// What a proof means: no code, as it stands beside every code of a goroutine.

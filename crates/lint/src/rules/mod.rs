@@ -12,6 +12,7 @@ mod crowd;
 mod held;
 mod index;
 mod live;
+mod resource;
 mod waits;
 
 use gorphan_model::Verdict;
@@ -65,6 +66,8 @@ rules! {
     cancel_not_called,
     start_without_stop,
     timer_drained_twice,
+    body_not_closed,
+    pull_not_stopped,
 }
 
 /// What all rules find in a package, by place; one report for each operation: the first of the surest.
