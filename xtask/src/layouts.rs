@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path, go: &str) -> Outcome {
         ("GOFLAGS", ""),
         ("GOWORK", "off"),
         ("GOOS", "linux"),
-        ("GOARCH", "amd64"),
+        ("GOARCH", "arm64"),
         ("CGO_ENABLED", "0"),
     ];
     let mut version = Command::new(go);
@@ -61,7 +61,7 @@ pub(crate) fn run(root: &Path, go: &str) -> Outcome {
     read.args(["run", "--quiet", "-p", "gorphan-goruntime"]);
     read.args(["--example", "layouts", "--"]);
     let table = output(read.arg(folder.join("program")).current_dir(root))?;
-    let file = format!("crates/goruntime/src/layout/generated/go1_{minor}_amd64.rs");
+    let file = format!("crates/goruntime/src/layout/generated/go1_{minor}_arm64.rs");
     std::fs::write(root.join(&file), table).map_err(|error| format!("{file}: {error}"))?;
     eprintln!("{file} written from {}", version.trim());
     Ok(())

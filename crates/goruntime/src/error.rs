@@ -10,7 +10,7 @@ pub enum ImageError {
     NotElf(String),
     /// It is for another machine.
     #[error(
-        "the executable is for {found}; gorphan reads the goroutines of 64-bit x86 (linux/amd64) programs"
+        "the executable is for {found}; gorphan reads the goroutines of linux programs for 64-bit x86 (amd64) and for arm64"
     )]
     Machine {
         /// As ELF names it.

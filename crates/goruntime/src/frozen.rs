@@ -33,12 +33,14 @@ pub struct Thread {
     pub rsp: u64,
     /// The frame pointer.
     pub rbp: u64,
+    /// The link register; 0 where the processor has none.
+    pub link: u64,
     /// All its general registers, in no order: what they point to is in use.
     pub registers: [u64; GENERAL_REGISTERS],
 }
 
-/// Registers of an amd64 thread that may hold a pointer: rax to r15.
-pub const GENERAL_REGISTERS: usize = 16;
+/// Registers of a thread that may hold a pointer: x0 to x30 of arm64; rax to r15 of amd64, and zeros.
+pub const GENERAL_REGISTERS: usize = 31;
 
 /// How much is asked of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

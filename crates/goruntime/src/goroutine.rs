@@ -23,6 +23,8 @@ pub(crate) struct Goroutine {
     pub(crate) stack_low: u64,
     pub(crate) stack_high: u64,
     saved: Place,
+    /// The saved link register, of a goroutine that has not run yet.
+    saved_link: u64,
     syscall: Place,
     pub(crate) m: u64,
     pub(crate) locked_m: u64,
@@ -49,6 +51,8 @@ pub(crate) struct Start {
     pub(crate) interrupted: bool,
     /// Saved by `entersyscall`.
     pub(crate) syscall: bool,
+    /// The link register, where the processor has one and it is known; else 0.
+    pub(crate) link: u64,
 }
 
 /// What is known of a thread of the runtime.
@@ -97,6 +101,7 @@ impl Goroutine {
             stack_low: word(layout.stack_low)?,
             stack_high: word(layout.stack_high)?,
             saved: place(layout.saved_pc, layout.saved_sp)?,
+            saved_link: layout.saved_link.and_then(word).unwrap_or_default(),
             syscall: place(layout.syscall_pc, layout.syscall_sp)?,
             m: word(layout.m)?,
             locked_m: word(layout.locked_m)?,
@@ -138,21 +143,22 @@ impl Goroutine {
         machine: Option<&Machine>,
         threads: &HashMap<u64, Thread>,
     ) -> Option<Start> {
-        let at = |place: Place, syscall| {
+        let at = |place: Place, syscall, link| {
             self.on_stack(place.sp).then_some(Start {
                 place,
                 interrupted: false,
                 syscall,
+                link,
             })
         };
-        if let Some(start) = machine.and_then(|machine| at(machine.vdso, false)) {
+        if let Some(start) = machine.and_then(|machine| at(machine.vdso, false, 0)) {
             return Some(start);
         }
         if self.syscall.sp != 0 {
-            return at(self.syscall, true);
+            return at(self.syscall, true, 0);
         }
         if self.status != Status::Running {
-            return at(self.saved, false);
+            return at(self.saved, false, self.saved_link);
         }
         let thread = threads.get(&machine?.thread)?;
         if self.on_stack(thread.rsp) {
@@ -164,10 +170,11 @@ impl Goroutine {
                 place,
                 interrupted: true,
                 syscall: false,
+                link: thread.link,
             });
         }
         // On the thread's own stack: what switched there saved where the goroutine goes on, and `gogo` clears it.
-        at(self.saved, false)
+        at(self.saved, false, self.saved_link)
     }
 }
 
@@ -218,6 +225,7 @@ mod tests {
             stack_low: 0x1000,
             stack_high: 0x2000,
             saved: SAVED,
+            saved_link: 0,
             syscall,
             m: 0x500,
             locked_m: 0,
@@ -233,6 +241,7 @@ mod tests {
             rip: 0x40,
             rsp,
             rbp: 0,
+            link: 0,
             registers: [0; crate::GENERAL_REGISTERS],
         };
         let threads = HashMap::from([(42, thread)]);

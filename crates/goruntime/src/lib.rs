@@ -26,7 +26,7 @@ mod variables;
 
 pub use error::{Error, ImageError};
 pub use frozen::{Bytes, Depth, Frozen, GENERAL_REGISTERS, Limits, Moment, Room, Thread};
-pub use image::{GoVersion, Image};
+pub use image::{GoVersion, Image, Processor};
 pub use memory::{Address, Memory, Unreadable};
 pub use prove::{Answer, Leaks, Question};
 pub use runtime::{Bias, Detail, Details, Runtime};

@@ -9,7 +9,6 @@ use crate::frozen::{self, Copier, Key};
 use crate::goroutine::{Goroutine, Machine, Start};
 use crate::heap::prove::Outcome;
 use crate::image::pclntab::{Code, Table, Work};
-use crate::layout::roots::VECTOR_BYTES;
 use crate::layout::{self, Layout};
 use crate::memory::word_at;
 use crate::variables::{self, Variables};
@@ -392,7 +391,7 @@ impl Runtime {
             .roots
             .as_ref()
             .and_then(|roots| word_at(bytes, roots.g.vectors?.into()).filter(|at| *at != 0));
-        let vectors = vectors.map(|at| (at, VECTOR_BYTES));
+        let vectors = vectors.map(|at| (at, self.image.processor().vector_bytes()));
         (Some((from, length.min(MAX_STACK_BYTES))), vectors)
     }
 

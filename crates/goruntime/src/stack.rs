@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 
 use crate::Address;
 use crate::goroutine::Start;
+use crate::image::Processor;
 use crate::image::pclntab::{Call, Code, TOP_FRAME, WRITES_SP};
 use crate::memory::word_at;
 
@@ -25,7 +26,7 @@ pub(crate) struct Physical {
 
 /// What is known of the code at a pc.
 struct Site {
-    /// Bytes between the stack pointer and the return address; `None` for code without frame information.
+    /// Bytes of the frame, without a return address above it; `None` for code without frame information.
     frame_bytes: Option<i32>,
     top: bool,
     writes_sp: bool,
@@ -34,6 +35,56 @@ struct Site {
     /// It is `sigpanic`, the one injected call that Go before 1.21 knew as such.
     panics: bool,
     entry: u64,
+}
+
+/// How frames lie on a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// The return address is at the low end of the frame of a function that calls others, else in a register.
+    pub(crate) links: bool,
+    /// Bytes of the return address above the frame, where it is not in it.
+    pub(crate) above: u64,
+}
+
+/// How a frame is left.
+pub(crate) struct Returns {
+    pub(crate) to: To,
+    /// The caller's stack pointer.
+    pub(crate) next_sp: u64,
+}
+
+/// Where a frame returns to.
+pub(crate) enum To {
+    /// It is in the link register.
+    Linked(u64),
+    /// It lies at this address.
+    At(u64),
+}
+
+/// Bytes below an interrupted frame where the link register was saved, when the runtime put a call there: `sigctxt.pushCall` of
+/// `runtime/signal_arm64.go`.
+pub(crate) const INJECTED_BYTES: u64 = 16;
+
+impl Frame {
+    pub(crate) fn of(processor: Processor) -> Self {
+        let links = processor.links();
+        Self {
+            links,
+            above: if links { 0 } else { 8 },
+        }
+    }
+
+    /// Where a frame of so many bytes returns to; `link` is the link register, or 0. `None` where it cannot have that size.
+    pub(crate) fn returns(self, sp: u64, bytes: u64, link: u64) -> Option<Returns> {
+        let end = sp.checked_add(bytes)?;
+        let next_sp = end.checked_add(self.above)?;
+        let to = match self.links {
+            false => To::At(end),
+            true if bytes > 0 => To::At(sp),
+            true => To::Linked(Some(link).filter(|link| *link != 0)?),
+        };
+        Some(Returns { to, next_sp })
+    }
 }
 
 /// Why unwinding ended before the bottom of the stack.
@@ -50,6 +101,7 @@ pub(crate) enum Cut {
 /// Unwinds stacks, remembering what it learned of each pc.
 pub(crate) struct Unwinder<'a> {
     code: Code<'a>,
+    frame: Frame,
     bias: u64,
     minor: u32,
     wrapper: Option<u8>,
@@ -63,6 +115,7 @@ impl<'a> Unwinder<'a> {
         let [switch] = code.named(["runtime.systemstack_switch"]);
         Self {
             code,
+            frame: Frame::of(code.image.processor()),
             bias,
             minor,
             wrapper: switch.and_then(|function| function.id.checked_add(1)),
@@ -90,15 +143,16 @@ impl<'a> Unwinder<'a> {
     pub(crate) fn unwind(&mut self, start: Start, stack: &[u8]) -> (Vec<Physical>, Option<Cut>) {
         let base = start.place.sp;
         let word = |at: u64| word_at(stack, at.checked_sub(base)?);
-        let (mut pc, mut sp) = (start.place.pc, base);
+        let (mut pc, mut sp, mut link) = (start.place.pc, base, start.link);
         let (mut interrupted, mut first) = (start.interrupted, true);
         let mut frames = Vec::new();
+        let frame = self.frame;
         if pc == 0 {
             // A call of a nil function: the caller's frame begins behind the return address.
             let Some(caller) = word(sp) else {
                 return (frames, Some(Cut::NotCopied(Address(sp))));
             };
-            (pc, sp) = (caller, sp.saturating_add(8));
+            (pc, sp, link) = (caller, sp.saturating_add(frame.above), 0);
         }
         loop {
             let minor = self.minor;
@@ -117,19 +171,30 @@ impl<'a> Unwinder<'a> {
             if site.top || lost {
                 return (frames, None);
             }
-            let return_at = u64::try_from(frame_bytes).ok();
-            let Some(return_at) = return_at.and_then(|bytes| sp.checked_add(bytes)) else {
+            let bytes = u64::try_from(frame_bytes).ok();
+            let returns = bytes.and_then(|bytes| frame.returns(sp, bytes, link));
+            let Some(Returns { to, next_sp }) = returns else {
                 return (frames, Some(Cut::FrameSize(Address(pc))));
             };
-            let Some(caller) = word(return_at) else {
-                return (frames, Some(Cut::NotCopied(Address(return_at))));
+            let caller = match to {
+                To::Linked(caller) => caller,
+                To::At(at) => match word(at) {
+                    Some(caller) => caller,
+                    None => return (frames, Some(Cut::NotCopied(Address(at)))),
+                },
             };
             if caller == 0 {
                 return (frames, None);
             }
             interrupted = site.injected && (minor >= 21 || site.panics);
             // The stack pointer grows with each frame, so this ends within the copied bytes.
-            (pc, sp, first) = (caller, return_at.saturating_add(8), false);
+            (pc, sp, first, link) = (caller, next_sp, false, 0);
+            if site.injected && frame.links {
+                let Some(saved) = word(sp) else {
+                    return (frames, Some(Cut::NotCopied(Address(sp))));
+                };
+                (link, sp) = (saved, sp.saturating_add(INJECTED_BYTES));
+            }
         }
     }
 

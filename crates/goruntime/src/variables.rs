@@ -4,6 +4,7 @@ pub(crate) mod roots;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
+use crate::image::Processor;
 use crate::image::pclntab::{Code, Function, Table, Work};
 use crate::layout::Layout;
 use crate::{Error, Image};
@@ -99,8 +100,16 @@ fn with_module(
     Some((table.completed(text, gofunc), module))
 }
 
+/// Instructions of other processors are not read: their programs must have their symbols.
+fn is_amd64(code: &Code<'_>) -> bool {
+    code.image.processor() == Processor::Amd64
+}
+
 /// The addresses that a function's instructions name, with the instruction.
 fn references(code: &Code<'_>, function: &Function<'_>) -> Vec<(Instruction, u64)> {
+    if !is_amd64(code) {
+        return Vec::new();
+    }
     let length = function
         .end
         .saturating_sub(function.entry)
@@ -140,6 +149,9 @@ pub(crate) fn frame(code: &Code<'_>, function: &Function<'_>) -> Option<u64> {
 
 /// The address of the first instruction of `within` that calls `to`.
 pub(crate) fn call(code: &Code<'_>, within: &Function<'_>, to: &Function<'_>) -> Option<u64> {
+    if !is_amd64(code) {
+        return None;
+    }
     let length = within.end.saturating_sub(within.entry).min(MAX_CODE_BYTES);
     let bytes = code.image.at(within.entry, length)?;
     let mut instructions =
@@ -176,6 +188,9 @@ fn array_used(code: &Code<'_>, function: &Function<'_>) -> Option<u64> {
 
 /// The address that is taken last before a function is called: of `mheap_` in `mallocinit`, as the receiver of `init`.
 fn taken_before_call(code: &Code<'_>, function: &Function<'_>, called: u64) -> Option<u64> {
+    if !is_amd64(code) {
+        return None;
+    }
     let length = function
         .end
         .saturating_sub(function.entry)

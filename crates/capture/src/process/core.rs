@@ -17,16 +17,68 @@ const NT_PRSTATUS: u32 = 1;
 const NT_AUXV: u32 = 6;
 /// The files that were mapped.
 const NT_FILE: u32 = 0x4649_4c45;
-/// Offsets in the content of `NT_PRSTATUS` on x86-64: the number, and registers in the order of `user_regs_struct`.
+/// Offsets in the content of `NT_PRSTATUS`: the number, and the registers.
 const PRSTATUS_PID: usize = 32;
 const PRSTATUS_REGISTERS: usize = 112;
-const PRSTATUS_RBP: usize = 112 + 4 * 8;
-const PRSTATUS_RIP: usize = 112 + 16 * 8;
-const PRSTATUS_RSP: usize = 112 + 19 * 8;
-const PRSTATUS_BYTES: usize = 336;
-/// r15 to r8, rax, rcx, rdx, rsi, rdi among them; then rsp. Between lie the interrupted call's number, rip, cs and flags.
-const PRSTATUS_GENERAL: [usize; GENERAL_REGISTERS] =
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 19];
+
+/// Which of the registers of `NT_PRSTATUS`, in words, are which.
+struct Registers {
+    /// Bytes of the whole note.
+    bytes: usize,
+    instruction: usize,
+    stack: usize,
+    frame: usize,
+    link: Option<usize>,
+    /// Those that may hold a pointer.
+    general: &'static [usize],
+}
+
+/// The order of `user_regs_struct` of x86: r15 to r8, rax, rcx, rdx, rsi, rdi among them; then rsp. Between lie the interrupted
+/// call's number, rip, cs and flags.
+const AMD64: Registers = Registers {
+    bytes: 336,
+    instruction: 16,
+    stack: 19,
+    frame: 4,
+    link: None,
+    general: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 19],
+};
+
+/// The order of `user_pt_regs` of arm64: x0 to x30, sp, pc, flags.
+const ARM64: Registers = Registers {
+    bytes: 392,
+    instruction: 32,
+    stack: 31,
+    frame: 29,
+    link: Some(30),
+    general: &[
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+        25, 26, 27, 28, 29, 30,
+    ],
+};
+
+impl Registers {
+    /// The thread that a note describes; `None` where it is cut off.
+    fn thread(&self, content: &[u8]) -> Option<Thread> {
+        if content.len() < self.bytes {
+            return None;
+        }
+        let fields = Fields(content);
+        let word = |at: usize| fields.u64(PRSTATUS_REGISTERS + at * 8);
+        let mut registers = [0; GENERAL_REGISTERS];
+        for (slot, at) in registers.iter_mut().zip(self.general) {
+            *slot = word(*at);
+        }
+        Some(Thread {
+            tid: u64::from(fields.u32(PRSTATUS_PID)),
+            rip: word(self.instruction),
+            rsp: word(self.stack),
+            rbp: word(self.frame),
+            link: self.link.map_or(0, word),
+            registers,
+        })
+    }
+}
 
 /// Why a core file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +87,13 @@ pub enum CoreError {
     #[error("it is no 64-bit ELF core file")]
     NotCore,
     /// Of another processor.
-    #[error("it is of another processor (ELF machine {0}); gorphan reads cores of 64-bit x86")]
+    #[error(
+        "it is of another processor (ELF machine {0}); gorphan reads cores of 64-bit x86 and of arm64"
+    )]
     Machine(u16),
+    /// The file to be laid under it is for another processor.
+    #[error("the executable given with --exe is for another processor than the core")]
+    OtherMachine,
     /// The file to be laid under it is no executable.
     #[error("the file given with --exe is no 64-bit ELF executable")]
     NotExecutable,
@@ -91,15 +148,16 @@ pub(super) fn open(core: File, executable: File) -> Result<Core, CoreError> {
     if header.kind != elf::ET_CORE {
         return Err(CoreError::NotCore);
     }
-    if header.machine != elf::EM_X86_64 {
-        return Err(CoreError::Machine(header.machine));
-    }
+    let registers = registers_of(header.machine)?;
     let program = elf::header(&executable)?.ok_or(CoreError::NotExecutable)?;
     if program.kind == elf::ET_CORE {
         return Err(CoreError::NotExecutable);
     }
     let segments = elf::segments(&core, &header)?;
-    let notes = Notes::read(&core, &segments)?;
+    if program.machine != header.machine {
+        return Err(CoreError::OtherMachine);
+    }
+    let notes = Notes::read(&core, &segments, registers)?;
     let bias = match program.kind {
         elf::ET_EXEC => 0,
         _ => notes
@@ -150,7 +208,16 @@ pub(super) fn open(core: File, executable: File) -> Result<Core, CoreError> {
 pub(super) fn executable_of(core: &File) -> Option<String> {
     let header = elf::header(core).ok()??;
     let segments = elf::segments(core, &header).ok()?;
-    Notes::read(core, &segments).ok()?.executable
+    let registers = registers_of(header.machine).ok()?;
+    Notes::read(core, &segments, registers).ok()?.executable
+}
+
+fn registers_of(machine: u16) -> Result<&'static Registers, CoreError> {
+    match machine {
+        elf::EM_X86_64 => Ok(&AMD64),
+        elf::EM_AARCH64 => Ok(&ARM64),
+        other => Err(CoreError::Machine(other)),
+    }
 }
 
 /// Sorted, without empty pieces and without those that lie over one before them.
@@ -178,7 +245,7 @@ struct Notes {
 }
 
 impl Notes {
-    fn read(core: &File, segments: &[Segment]) -> Result<Self, CoreError> {
+    fn read(core: &File, segments: &[Segment], registers: &Registers) -> Result<Self, CoreError> {
         let length = core.metadata()?.len();
         let mut notes = Self::default();
         for segment in segments.iter().filter(|segment| segment.kind == PT_NOTE) {
@@ -187,7 +254,7 @@ impl Notes {
             let mut content = vec![0; usize::try_from(bytes).unwrap_or_default()];
             elf::read_exact_at(core, &mut content, segment.offset)?;
             for note in elf::notes(&content).filter(|note| note.owner == b"CORE") {
-                notes.take(note.kind, note.content);
+                notes.take(note.kind, note.content, registers);
             }
         }
         if notes.threads.is_empty() {
@@ -196,18 +263,9 @@ impl Notes {
         Ok(notes)
     }
 
-    fn take(&mut self, kind: u32, content: &[u8]) {
+    fn take(&mut self, kind: u32, content: &[u8], registers: &Registers) {
         match kind {
-            NT_PRSTATUS if content.len() >= PRSTATUS_BYTES => {
-                let fields = Fields(content);
-                self.threads.push(Thread {
-                    tid: u64::from(fields.u32(PRSTATUS_PID)),
-                    rip: fields.u64(PRSTATUS_RIP),
-                    rsp: fields.u64(PRSTATUS_RSP),
-                    rbp: fields.u64(PRSTATUS_RBP),
-                    registers: PRSTATUS_GENERAL.map(|at| fields.u64(PRSTATUS_REGISTERS + at * 8)),
-                });
-            }
+            NT_PRSTATUS => self.threads.extend(registers.thread(content)),
             NT_AUXV => self.entry = entry_of(content),
             NT_FILE => self.executable = first_file(content),
             _ => {}

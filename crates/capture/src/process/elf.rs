@@ -19,8 +19,10 @@ const PN_XNUM: u64 = 0xffff;
 pub(super) const ET_EXEC: u16 = 2;
 /// Core file.
 pub(super) const ET_CORE: u16 = 4;
-/// The machine gorphan knows.
+/// 64-bit x86.
 pub(super) const EM_X86_64: u16 = 62;
+/// 64-bit ARM.
+pub(super) const EM_AARCH64: u16 = 183;
 /// A loadable segment.
 pub(super) const PT_LOAD: u32 = 1;
 /// Notes.

@@ -213,6 +213,7 @@ impl Frozen {
                 rip: registers.rip,
                 rsp: registers.rsp,
                 rbp: registers.rbp,
+                link: 0,
                 registers: general(&registers),
             });
         }
@@ -308,10 +309,15 @@ fn detach(tid: Pid, signal: i32) -> nix::Result<()> {
 
 /// The registers that may hold a pointer.
 pub(super) fn general(of: &libc::user_regs_struct) -> [u64; GENERAL_REGISTERS] {
-    [
+    let amd64 = [
         of.rax, of.rbx, of.rcx, of.rdx, of.rsi, of.rdi, of.rbp, of.rsp, of.r8, of.r9, of.r10,
         of.r11, of.r12, of.r13, of.r14, of.r15,
-    ]
+    ];
+    let mut all = [0; GENERAL_REGISTERS];
+    for (slot, register) in all.iter_mut().zip(amd64) {
+        *slot = register;
+    }
+    all
 }
 
 #[cfg(test)]

@@ -497,6 +497,7 @@ fn registers(tid: Pid) -> Option<Thread> {
         rip: registers.rip,
         rsp: registers.rsp,
         rbp: registers.rbp,
+        link: 0,
         registers: general(&registers),
     })
 }

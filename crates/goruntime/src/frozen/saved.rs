@@ -13,7 +13,7 @@ use crate::runtime::Bias;
 use crate::{Address, Error, Thread};
 
 /// Words of a thread: number, rip, rsp, rbp, general registers.
-const THREAD_WORDS: usize = 4 + GENERAL_REGISTERS;
+const THREAD_WORDS: usize = 5 + GENERAL_REGISTERS;
 /// How [`Frozen::gave_up`] is written.
 const COMPLETE: u64 = 0;
 const OUT_OF_TIME: u64 = 1;
@@ -39,7 +39,7 @@ impl Frozen {
         })?;
         out.word(self.threads.len() as u64)?;
         for thread in &self.threads {
-            out.words(&[thread.tid, thread.rip, thread.rsp, thread.rbp])?;
+            out.words(&[thread.tid, thread.rip, thread.rsp, thread.rbp, thread.link])?;
             out.words(&thread.registers)?;
         }
         out.word(self.goroutines.len() as u64)?;
@@ -163,6 +163,7 @@ impl Reader<'_> {
             rip: self.word()?,
             rsp: self.word()?,
             rbp: self.word()?,
+            link: self.word()?,
             registers: [0; GENERAL_REGISTERS],
         };
         for register in &mut thread.registers {
@@ -227,6 +228,7 @@ mod tests {
             rip: 1,
             rsp: 2,
             rbp: 3,
+            link: 4,
             registers: [9; GENERAL_REGISTERS],
         };
         let threads = [thread];

@@ -5,12 +5,18 @@
 use super::pages::REGION_BYTES;
 use super::pointers::Words;
 use super::spans::Span;
+use crate::image::Processor;
 use crate::layout::heap::{Bitmap, Heap as Layout};
 use crate::memory::{word, word_at};
 use crate::{Address, Frozen, Memory};
 
-/// What is added to an address for the number of its arena: minus `arenaBaseOffset` in `runtime/malloc.go` on amd64.
-const BASE: u64 = 1 << 47;
+/// What is added to an address for the number of its arena: minus `arenaBaseOffset` in `runtime/malloc.go`.
+fn base(processor: Processor) -> u64 {
+    match processor {
+        Processor::Amd64 => 1 << 47,
+        Processor::Arm64 => 0,
+    }
+}
 
 /// Where the arenas are described.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +25,7 @@ pub(super) struct Table {
     address: u64,
     bits: u64,
     is_flat: bool,
+    base: u64,
 }
 
 /// A part of a span that lies in one arena.
@@ -32,13 +39,19 @@ pub(super) struct Part {
 
 impl Table {
     /// `None` if the version has no such bits, or the table cannot be read.
-    pub(super) fn read(layout: &Layout, heap: u64, memory: &dyn Memory) -> Option<Self> {
+    pub(super) fn read(
+        layout: &Layout,
+        processor: Processor,
+        heap: u64,
+        memory: &dyn Memory,
+    ) -> Option<Self> {
         let Bitmap { bits, is_flat } = *layout.bitmap.as_ref()?;
         let at = heap.wrapping_add(layout.arenas.into());
         Some(Self {
             address: word(memory, Address(at)).ok()?,
             bits: bits.into(),
             is_flat,
+            base: base(processor),
         })
     }
 
@@ -60,7 +73,7 @@ impl Table {
             (start < at).then_some((start, at - start))
         })
         .filter_map(move |(start, bytes)| {
-            let number = start.wrapping_add(BASE) / REGION_BYTES;
+            let number = start.wrapping_add(self.base) / REGION_BYTES;
             let entry = self.address.checked_add(number * 8)?;
             let arena = word(memory, Address(entry)).ok().filter(|at| *at != 0)?;
             let skip = start % REGION_BYTES / self.bytes_per_byte();
@@ -90,6 +103,7 @@ impl<'a> Arenas<'a> {
     /// `None` from Go 1.22 on. What was not copied is missing: its objects are given as a whole then.
     pub(super) fn of(
         layout: &Layout,
+        processor: Processor,
         heap: u64,
         frozen: &'a Frozen,
         spans: &mut [Span<'a>],
@@ -99,7 +113,7 @@ impl<'a> Arenas<'a> {
             is_flat: bitmap.is_flat,
             parts: Vec::new(),
         };
-        let Some(table) = Table::read(layout, heap, frozen) else {
+        let Some(table) = Table::read(layout, processor, heap, frozen) else {
             return Some(arenas);
         };
         for span in spans.iter_mut().filter(|span| !span.is_plain) {

@@ -59,7 +59,7 @@ pub(crate) fn copy(
     // Whether a slot of a plain span is taken changes nothing: nothing is found in it.
     let scanned = spans.iter().filter(|span| !span.is_plain);
     more.extend(scanned.map(|span| (span.taken_bits, span.taken_bytes())));
-    if let Some(table) = Table::read(layout, heap, copier) {
+    if let Some(table) = Table::read(layout, runtime.image().processor(), heap, copier) {
         for span in spans.iter().filter(|span| !span.is_plain) {
             let parts = table.parts(copier, span.pages.clone());
             more.extend(parts.map(|part| table.bits_of(&part)));

@@ -24,7 +24,7 @@ const MAX_LOOSE_WORDS: usize = 1 << 14;
 /// Below this nothing is mapped.
 const LOWEST_ADDRESS: u64 = 1 << 16;
 /// Beyond this addresses are the kernel's.
-const END_OF_ADDRESSES: u64 = 1 << 47;
+const END_OF_ADDRESSES: u64 = 1 << 48;
 
 /// A list whose elements point to the next.
 struct Chain {

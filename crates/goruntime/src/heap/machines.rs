@@ -210,6 +210,7 @@ mod tests {
             rip: 0,
             rsp,
             rbp: 0,
+            link: 0,
             registers: [0; crate::GENERAL_REGISTERS],
         };
         let machine = Machine {

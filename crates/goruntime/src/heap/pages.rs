@@ -26,7 +26,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// `spans` are sorted, do not overlap, begin and end with pages, and lie below 2^47.
+    /// `spans` are sorted, do not overlap, begin and end with pages, and lie below 2^48.
     pub(super) fn of(spans: impl ExactSizeIterator<Item = Range<u64>> + Clone) -> Self {
         let mut pages = Self {
             first: 0,

@@ -16,6 +16,7 @@ use super::{Pointer, Wait};
 use crate::goroutine::Goroutine;
 use crate::layout::roots::Roots;
 use crate::memory::word_at;
+use crate::stack::To;
 use crate::stack::maps::{Found, Sites};
 use crate::stack::scan::{Plan, Scanner, Stack};
 use crate::{Frozen, Runtime};
@@ -409,15 +410,18 @@ impl<'w, 'a> Waits<'w, 'a> {
         let Plan::Frames { start, .. } = waiting.plan else {
             return None;
         };
-        let (mut pc, mut sp) = (start.place.pc, start.place.sp);
+        let (mut pc, mut sp, mut link) = (start.place.pc, start.place.sp, start.link);
         for _ in 0..INNERMOST_FRAMES {
             let site = self.sites.get(pc.wrapping_sub(waiting.stack.bias))?;
             if names.iter().any(|name| self.sites.is_in(site.pc, name)) {
                 return Some((sp, site));
             }
-            let return_at = sp.saturating_add(site.return_at?);
-            pc = waiting.stack.word(return_at)?;
-            sp = return_at.saturating_add(8);
+            let returns = self.sites.frame().returns(sp, site.bytes?, link)?;
+            pc = match returns.to {
+                To::Linked(to) => to,
+                To::At(at) => waiting.stack.word(at)?,
+            };
+            (sp, link) = (returns.next_sp, 0);
         }
         None
     }

@@ -13,7 +13,7 @@ use super::waits::{Waiting, Waits};
 use super::what::What;
 use super::{Heap, Holder, Located, Object, Pointer, Spot, Subject, Which, work};
 use crate::goroutine::{Goroutine, Machine};
-use crate::layout::roots::{Roots as Layout, VECTOR_BYTES};
+use crate::layout::roots::Roots as Layout;
 use crate::memory::word_at;
 use crate::stack::maps::Sites;
 use crate::stack::scan::{self, Plan, Scanner, Stack};
@@ -281,10 +281,11 @@ impl<'a> World<'a> {
         scanner.found(Pointer { at, to }, visit);
         let vectors = layout.vectors.map(field).filter(|vectors| *vectors != 0);
         if let Some(vectors) = vectors {
-            let bytes = self.frozen.slice(Address(vectors), VECTOR_BYTES);
+            let length = self.runtime.image().processor().vector_bytes();
+            let bytes = self.frozen.slice(Address(vectors), length);
             let bytes = bytes.ok_or(Unreadable {
                 address: Address(vectors),
-                length: VECTOR_BYTES,
+                length,
             })?;
             for to in bytes.chunks_exact(8).filter_map(|word| word_at(word, 0)) {
                 let at = Spot::Word(vectors);

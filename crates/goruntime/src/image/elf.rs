@@ -7,6 +7,7 @@ use object::elf::{self, FileHeader64};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 use object::{CompressionFormat, LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use super::Processor;
 use super::{Image, file_range};
 use crate::ImageError;
 
@@ -40,6 +41,7 @@ impl Segment {
 
 /// What the headers say.
 pub(super) struct Headers {
+    pub(super) processor: Processor,
     pub(super) segments: Vec<Segment>,
     pub(super) pie: bool,
     /// Linked address and length of the dynamic table.
@@ -50,11 +52,16 @@ pub(super) fn headers(bytes: &[u8]) -> Result<Headers, ImageError> {
     let not_elf = |error: object::Error| ImageError::NotElf(error.to_string());
     let header = FileHeader64::<LittleEndian>::parse(bytes).map_err(not_elf)?;
     let endian = header.endian().map_err(not_elf)?;
-    if header.e_machine(endian) != elf::EM_X86_64 {
-        let found = format!("ELF machine {:?}", header.e_machine(endian));
-        return Err(ImageError::Machine { found });
-    }
+    let processor = match header.e_machine(endian) {
+        elf::EM_X86_64 => Processor::Amd64,
+        elf::EM_AARCH64 => Processor::Arm64,
+        other => {
+            let found = format!("ELF machine {other:?}");
+            return Err(ImageError::Machine { found });
+        }
+    };
     let mut headers = Headers {
+        processor,
         segments: Vec::new(),
         pie: header.e_type(endian) == elf::ET_DYN,
         dynamic: None,
@@ -96,8 +103,11 @@ pub(super) fn relocations(image: &Image, dynamic: Option<(u64, u64)>) -> Vec<(u6
     const TABLE: u64 = 7;
     /// `DT_RELASZ`.
     const TABLE_BYTES: u64 = 8;
-    /// `R_X86_64_RELATIVE`.
-    const RELATIVE: u64 = 8;
+    // `R_X86_64_RELATIVE` and `R_AARCH64_RELATIVE`.
+    let wanted = match image.processor {
+        Processor::Amd64 => 8,
+        Processor::Arm64 => 1027,
+    };
     let (Some(address), Some(length)) = (entry(TABLE), entry(TABLE_BYTES)) else {
         return Vec::new();
     };
@@ -108,7 +118,7 @@ pub(super) fn relocations(image: &Image, dynamic: Option<(u64, u64)>) -> Vec<(u6
         .filter_map(|entry| {
             let (at, kind) = pair(entry);
             let addend = entry.get(16..24)?.try_into().ok()?;
-            let relative = kind & 0xffff_ffff == RELATIVE;
+            let relative = kind & 0xffff_ffff == wanted;
             relative.then_some((at, u64::from_le_bytes(addend)))
         })
         .collect();

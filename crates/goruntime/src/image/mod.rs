@@ -40,9 +40,44 @@ fn number(text: &str) -> Option<(u32, &str)> {
     Some((digits.parse().ok()?, rest))
 }
 
+/// What a program runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processor {
+    /// 64-bit x86.
+    Amd64,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+impl Processor {
+    /// Bytes that every address of code is a multiple of.
+    pub(crate) fn code_step(self) -> u32 {
+        match self {
+            Self::Amd64 => 1,
+            Self::Arm64 => 4,
+        }
+    }
+
+    /// Whether calls leave the return address in a register, which a function that calls others saves at the low end of its
+    /// frame; else it is above the frame.
+    pub(crate) fn links(self) -> bool {
+        self == Self::Arm64
+    }
+
+    /// Bytes of a `runtime.xRegs` (runtime/preempt_amd64.go and preempt_arm64.go, Go 1.26 and 1.27): the vector registers,
+    /// and for amd64 their masks.
+    pub(crate) fn vector_bytes(self) -> u64 {
+        match self {
+            Self::Amd64 => 32 * 64 + 8 * 8,
+            Self::Arm64 => 32 * 16,
+        }
+    }
+}
+
 /// The executable of a Go process.
 #[derive(Debug)]
 pub struct Image {
+    processor: Processor,
     bytes: Vec<u8>,
     segments: Vec<Segment>,
     /// Sorted by address: where the loader writes an address of the image, and which.
@@ -56,10 +91,11 @@ impl Image {
     /// Reads headers and build information. Cheap: debug information and functions are not looked at.
     ///
     /// # Errors
-    /// When it is not a Go program for linux/amd64.
+    /// When it is not a Go program for linux/amd64 or linux/arm64.
     pub fn parse(elf: Vec<u8>) -> Result<Self, ImageError> {
         let headers = elf::headers(&elf)?;
         let mut image = Self {
+            processor: headers.processor,
             bytes: elf,
             segments: headers.segments,
             relocations: Vec::new(),
@@ -72,6 +108,11 @@ impl Image {
         image.version = info.version;
         image.module = info.module;
         Ok(image)
+    }
+
+    /// What it runs on.
+    pub fn processor(&self) -> Processor {
+        self.processor
     }
 
     /// As the toolchain wrote it: `go1.26.8`, `go1.22.1 X:nocoverageredesign`.
@@ -101,8 +142,11 @@ impl Image {
         crate::layout::dwarf::offsets(self)
     }
 
-    /// The linked address of an instruction that makes a system call.
+    /// The linked address of an instruction of amd64 that makes a system call.
     pub fn system_call(&self) -> Option<Address> {
+        if self.processor != Processor::Amd64 {
+            return None;
+        }
         self.code(&[0x0f, 0x05])
     }
 

@@ -64,6 +64,8 @@ pub(crate) struct Table {
     /// Offset of the names from there, as the module data repeats it.
     pub(crate) names_offset: u64,
     shape: Shape,
+    /// Bytes that addresses of code are counted in.
+    code_step: u32,
     functions: usize,
     /// Parts relative to the header.
     names: Range<usize>,
@@ -88,7 +90,8 @@ impl Table {
         let mut found: Vec<Self> = named.collect();
         if found.is_empty() {
             // The magic's first byte differs by version.
-            let hits = image.find(b"\xff\xff\xff\x00\x00\x01\x08");
+            let step = image.processor().code_step() as u8;
+            let hits = image.find(&[0xff, 0xff, 0xff, 0, 0, step, 8]);
             let starts = hits.into_iter().filter_map(|at| at.checked_sub(1));
             found.extend(starts.filter_map(|at| Self::at(image, at)));
         }
@@ -98,10 +101,14 @@ impl Table {
     fn at(image: &Image, address: u64) -> Option<Self> {
         let bytes = image.rest(address)?;
         let shape = match bytes.get(..8)? {
-            [0xf0, 0xff, 0xff, 0xff, 0, 0, 1, 8] => Shape::Go118,
-            [0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8] => Shape::Go120,
+            [0xf0, 0xff, 0xff, 0xff, 0, 0, _, 8] => Shape::Go118,
+            [0xf1, 0xff, 0xff, 0xff, 0, 0, _, 8] => Shape::Go120,
             _ => return None,
         };
+        let code_step = image.processor().code_step();
+        if u32::from(*bytes.get(6)?) != code_step {
+            return None;
+        }
         let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let offset = |at: usize| usize::try_from(word(at)?).ok();
         let functions = word(8).filter(|count| (1..=MAX_FUNCTIONS).contains(count))?;
@@ -114,6 +121,7 @@ impl Table {
             address,
             names_offset: names as u64,
             shape,
+            code_step,
             functions,
             names: names..units,
             units: units..files,
@@ -283,7 +291,7 @@ impl<'a> Code<'a> {
             value = value.wrapping_add(if delta & 1 == 1 { !half } else { half });
             rest = rest.get(used..)?;
             let (length, used) = varint(rest)?;
-            at = at.checked_add(length.into())?;
+            at = at.checked_add(u64::from(length) * u64::from(self.table.code_step))?;
             rest = rest.get(used..)?;
             if pc < at {
                 return Some(value);

@@ -24,6 +24,8 @@ pub(crate) struct G {
     pub(crate) m: u32,
     pub(crate) saved_sp: u32,
     pub(crate) saved_pc: u32,
+    /// Where the processor has a link register.
+    pub(crate) saved_link: Option<u32>,
     pub(crate) syscall_sp: u32,
     pub(crate) syscall_pc: u32,
     pub(crate) status: u32,
@@ -80,7 +82,7 @@ pub(crate) fn of(image: &Image) -> Result<Found, Error> {
         supported: generated::SUPPORTED.to_owned(),
     };
     let version = GoVersion::parse(image.go_version()).ok_or_else(unsupported)?;
-    let table = generated::table(version.minor).ok_or_else(unsupported)?;
+    let table = generated::table(version.minor, image.processor()).ok_or_else(unsupported)?;
     let own = image.struct_offsets();
     let own: Vec<(&str, u32)> = own.iter().map(|(name, at)| (&**name, *at)).collect();
     let tabled = build(table, version.minor)?;
@@ -140,6 +142,7 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
         m: need("runtime.g.m")?,
         saved_sp: saved + need("runtime.gobuf.sp")?,
         saved_pc: saved + need("runtime.gobuf.pc")?,
+        saved_link: get(offsets, "runtime.gobuf.lr").map(|at| saved + at),
         syscall_sp: need("runtime.g.syscallsp")?,
         syscall_pc: need("runtime.g.syscallpc")?,
         status: need("runtime.g.atomicstatus")?,
@@ -175,11 +178,14 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Processor;
 
     #[test]
     fn every_table_has_what_is_used() {
-        for minor in [19, 21, 22, 23, 24, 25, 26, 27] {
-            let table = generated::table(minor).expect("supported");
+        let minors = [19, 21, 22, 23, 24, 25, 26, 27];
+        let both = [Processor::Amd64, Processor::Arm64];
+        for (minor, processor) in minors.into_iter().flat_map(|m| both.map(|p| (m, p))) {
+            let table = generated::table(minor, processor).expect("supported");
             assert!(table.is_sorted(), "1.{minor}");
             let layout = build(table, minor).expect("complete");
             assert_eq!(layout.g.parent.is_some(), minor >= 21, "1.{minor}");
@@ -194,13 +200,13 @@ mod tests {
             let offset_bytes = if minor >= 24 { 8 } else { 2 };
             assert_eq!(roots.special.offset_bytes, offset_bytes, "1.{minor}");
         }
-        assert!(generated::table(20).is_none());
-        assert!(generated::table(28).is_none());
+        assert!(generated::table(20, Processor::Amd64).is_none());
+        assert!(generated::table(28, Processor::Arm64).is_none());
     }
 
     #[test]
     fn a_layout_without_a_used_field_is_refused() {
-        let table = generated::table(26).expect("supported");
+        let table = generated::table(26, Processor::Amd64).expect("supported");
         let without: Vec<(&str, u32)> = table
             .iter()
             .filter(|(name, _)| *name != "runtime.g.goid")

@@ -23,9 +23,6 @@ pub(crate) struct Roots {
     pub(crate) cleanups: Option<Cleanups>,
 }
 
-/// Bytes of a `runtime.xRegs` of amd64 (runtime/preempt_amd64.go, Go 1.26 and 1.27): 32 vector registers and 8 of masks.
-pub(crate) const VECTOR_BYTES: u64 = 32 * 64 + 8 * 8;
-
 /// More offsets in `runtime.g`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiter {

@@ -9,6 +9,7 @@ use std::sync::{Arc, RwLock};
 
 use foldhash::fast::RandomState;
 
+use super::Frame;
 use crate::image::pclntab::{
     ARGUMENT_MAPS, Code, Function, LOCAL_MAPS, STACK_OBJECTS, TOP_FRAME, WRITES_SP, Work,
 };
@@ -28,8 +29,9 @@ const OBJECT_BYTES: u64 = 16;
 pub(crate) struct Site {
     /// The linked pc that stands for the frame.
     pub(crate) pc: u64,
-    /// Where the return address lies. `None` where the frames of the caller, and so all that follows, cannot be told apart.
-    pub(crate) return_at: Option<u64>,
+    /// Bytes of the frame, without a return address above it. `None` where the frames of the caller, and so all that follows,
+    /// cannot be told apart.
+    pub(crate) bytes: Option<u64>,
     /// There is no caller.
     pub(crate) is_top: bool,
     /// The function changes the stack pointer in ways that the tables do not follow: only a system call's saved place is right.
@@ -43,6 +45,8 @@ pub(crate) struct Site {
     /// The caller's words are only guessed to be pointers as well: it was interrupted in place, or its share of the arguments is
     /// not known.
     pub(crate) loosens_caller: bool,
+    /// The runtime put the call between two instructions of the caller.
+    pub(crate) is_injected: bool,
     /// The function is of package `runtime`, which keeps addresses in numbers for as long as it is not interrupted.
     pub(crate) is_runtime: bool,
     /// Bytes of the arguments, which lie behind the return address.
@@ -62,8 +66,8 @@ pub(crate) struct Variable {
 impl Site {
     /// All that the frame has, its arguments and the caller's share of them included.
     pub(crate) fn whole(&self) -> Range<u64> {
-        let end = self.return_at.map(|at| at.saturating_add(8));
-        let end = end.and_then(|end| end.checked_add(self.argument_bytes));
+        let arguments = self.bytes.map(arguments_at);
+        let end = arguments.and_then(|at| at.checked_add(self.argument_bytes));
         0..end.unwrap_or(u64::MAX)
     }
 }
@@ -114,6 +118,11 @@ impl<'a> Sites<'a> {
             known: HashMap::default(),
             more: RwLock::default(),
         })
+    }
+
+    /// How frames lie.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame::of(self.runtime.image().processor())
     }
 
     /// The site at a linked pc; `None` where there is no function.
@@ -183,22 +192,29 @@ fn site(code: &Code<'_>, function: &Function<'_>, rodata: Option<u64>, pc: u64) 
         ..Site::default()
     };
     let frame_bytes = code.frame_bytes(function, pc);
-    let Some(return_at) = frame_bytes.and_then(|bytes| u64::try_from(bytes).ok()) else {
+    let Some(bytes) = frame_bytes.and_then(|bytes| u64::try_from(bytes).ok()) else {
         return site;
     };
-    site.return_at = Some(return_at);
+    site.bytes = Some(bytes);
     let arguments = code.argument_bytes(function);
     site.argument_bytes = arguments.unwrap_or_default().into();
-    if is_injected(function.name) || arguments.is_none() {
+    site.is_injected = is_injected(function.name);
+    if site.is_injected || arguments.is_none() {
         site.loosens_caller = true;
         site.loose = [site.whole()].into();
         return site;
     }
     match Maps::of(code, function, pc) {
-        Some(maps) => maps.fill(&mut site, return_at, rodata),
+        Some(maps) => maps.fill(&mut site, bytes, rodata),
         None => site.loose = [site.whole()].into(),
     }
     site
+}
+
+/// Where arguments begin, above a frame of so many bytes: the return address is between on amd64, and on arm64 there is room
+/// for the one that the callee saves.
+fn arguments_at(bytes: u64) -> u64 {
+    bytes.saturating_add(8)
 }
 
 /// The maps of a function at one pc.
@@ -223,12 +239,18 @@ impl<'c, 'a> Maps<'c, 'a> {
         })
     }
 
-    fn fill(&self, site: &mut Site, return_at: u64, rodata: Option<u64>) {
-        // The caller's frame pointer is kept below the return address, where there is a frame at all.
-        let locals_end = return_at.saturating_sub(8);
-        let arguments_at = return_at.saturating_add(8);
+    fn fill(&self, site: &mut Site, bytes: u64, rodata: Option<u64>) {
+        // The caller's frame pointer is kept at the frame's end, where there is a frame at all.
+        let locals_end = bytes.saturating_sub(8);
+        let arguments_at = arguments_at(bytes);
+        // The return address, and what keeps the stack aligned, where they are in the frame.
+        let least = if self.code.image.processor().links() {
+            16
+        } else {
+            0
+        };
         let (mut pointers, mut loose) = (Vec::new(), Vec::new());
-        if locals_end > 0 {
+        if locals_end > least {
             match self.locals(locals_end) {
                 Some(locals) => pointers.extend(locals),
                 None => loose.push(0..locals_end),

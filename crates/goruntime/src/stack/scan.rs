@@ -6,6 +6,7 @@ use std::ops::Range;
 use gorphan_model::Status;
 
 use super::maps::{Found, Site, Sites};
+use super::{INJECTED_BYTES, Returns, To};
 use crate::goroutine::{Goroutine, Machine, Start};
 use crate::heap::{Pointer, Spot};
 use crate::layout::roots::Waiter;
@@ -145,17 +146,18 @@ impl<'s, 'a> Scanner<'s, 'a> {
         runs: bool,
         visit: &mut impl FnMut(Pointer),
     ) -> Result<(), Unreadable> {
-        let (mut pc, mut sp) = (start.place.pc, start.place.sp);
+        let (mut pc, mut sp, mut link) = (start.place.pc, start.place.sp, start.link);
         let mut loose = start.interrupted;
+        let frame = self.sites.frame();
         if pc == 0 {
             // A call of a nil function: the caller's frame begins behind the return address.
-            (pc, sp) = (self.word(sp)?, sp.saturating_add(8));
+            (pc, sp, link) = (self.word(sp)?, sp.saturating_add(frame.above), 0);
         }
         for index in 0..MAX_FRAMES {
             let site = self.sites.get(pc.wrapping_sub(self.stack.bias));
             let known = site.filter(|site| {
                 let lost = site.writes_sp && !(index == 0 && start.syscall);
-                site.is_top || (!lost && site.return_at.is_some())
+                site.is_top || (!lost && site.bytes.is_some())
             });
             let Some(site) = known else {
                 self.stack.words(sp..u64::MAX, visit);
@@ -164,20 +166,29 @@ impl<'s, 'a> Scanner<'s, 'a> {
             if site.is_top {
                 return Ok(());
             }
-            let return_at = sp.saturating_add(site.return_at.unwrap_or_default());
-            if return_at >= self.stack.whole.end {
+            let returns = frame.returns(sp, site.bytes.unwrap_or_default(), link);
+            let returns = returns.filter(|returns| returns.next_sp <= self.stack.whole.end);
+            let Some(Returns { to, next_sp }) = returns else {
                 self.stack.words(sp..u64::MAX, visit);
                 return Ok(());
-            }
+            };
             let loose_here = loose || (runs && site.is_runtime);
             self.frame(&site, sp, loose_here, visit)?;
             loose = site.loosens_caller;
+            let is_injected = site.is_injected;
             if !site.objects.is_empty() {
                 self.with_variables.push((sp, site));
             }
-            (pc, sp) = (self.word(return_at)?, return_at.saturating_add(8));
+            pc = match to {
+                To::Linked(to) => to,
+                To::At(at) => self.word(at)?,
+            };
+            (sp, link) = (next_sp, 0);
             if pc == 0 {
                 return Ok(());
+            }
+            if is_injected && frame.links {
+                (link, sp) = (self.word(sp)?, sp.saturating_add(INJECTED_BYTES));
             }
         }
         Ok(())

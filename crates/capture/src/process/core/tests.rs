@@ -57,9 +57,15 @@ fn note(kind: u32, content: &[u8]) -> Vec<u8> {
 }
 
 fn thread(tid: u32) -> Vec<u8> {
-    let mut content = vec![0; PRSTATUS_BYTES];
+    let mut content = vec![0; AMD64.bytes];
     content[PRSTATUS_PID..PRSTATUS_PID + 4].copy_from_slice(&tid.to_le_bytes());
-    for (at, value) in [(PRSTATUS_RBP, 1_u64), (PRSTATUS_RIP, 2), (PRSTATUS_RSP, 3)] {
+    let values = [
+        (AMD64.frame, 1_u64),
+        (AMD64.instruction, 2),
+        (AMD64.stack, 3),
+    ];
+    for (at, value) in values {
+        let at = PRSTATUS_REGISTERS + at * 8;
         content[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
     note(NT_PRSTATUS, &content)
