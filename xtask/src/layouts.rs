@@ -1,4 +1,4 @@
-//! `cargo xtask layouts GO_BINARY`: the table of struct offsets of one Go version.
+//! `cargo xtask layouts GO_BINARY`: the tables of struct offsets of one Go version, for each processor.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,8 +27,16 @@ func main() {
 }
 "#;
 
-/// Builds a small program with that toolchain and writes what its debug information says.
+/// As Go calls what programs run on.
+const PROCESSORS: [&str; 2] = ["amd64", "arm64"];
+
+/// Builds a small program with that toolchain for each processor and writes what its debug information says.
 pub(crate) fn run(root: &Path, go: &str) -> Outcome {
+    let mut all = PROCESSORS.iter();
+    all.try_for_each(|processor| write(root, go, processor))
+}
+
+fn write(root: &Path, go: &str, processor: &str) -> Outcome {
     let folder = root.join("target/layouts");
     let fail = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(&folder).map_err(fail)?;
@@ -38,7 +46,7 @@ pub(crate) fn run(root: &Path, go: &str) -> Outcome {
         ("GOFLAGS", ""),
         ("GOWORK", "off"),
         ("GOOS", "linux"),
-        ("GOARCH", "arm64"),
+        ("GOARCH", processor),
         ("CGO_ENABLED", "0"),
     ];
     let mut version = Command::new(go);
@@ -61,7 +69,7 @@ pub(crate) fn run(root: &Path, go: &str) -> Outcome {
     read.args(["run", "--quiet", "-p", "gorphan-goruntime"]);
     read.args(["--example", "layouts", "--"]);
     let table = output(read.arg(folder.join("program")).current_dir(root))?;
-    let file = format!("crates/goruntime/src/layout/generated/go1_{minor}_arm64.rs");
+    let file = format!("crates/goruntime/src/layout/generated/go1_{minor}_{processor}.rs");
     std::fs::write(root.join(&file), table).map_err(|error| format!("{file}: {error}"))?;
     eprintln!("{file} written from {}", version.trim());
     Ok(())
