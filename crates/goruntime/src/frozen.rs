@@ -144,6 +144,8 @@ pub struct Frozen {
     small: BTreeMap<u64, Box<[u8]>>,
     copied_bytes: u64,
     gave_up: Option<Error>,
+    /// Running threads hold more words that may lead to something than were followed: nothing can be proven.
+    pub(crate) leaves_out_words: bool,
     pub(crate) bias: Bias,
     pub(crate) now_nanos: u64,
     pub(crate) stack_bytes: u64,
@@ -292,6 +294,7 @@ pub(crate) struct Copier<'a> {
     /// Only [`Copier::copied_bytes`] is wanted: what the copy is not steered by is not read.
     measuring: bool,
     gave_up: Option<Error>,
+    leaves_out_words: bool,
     /// The piece of the latest layer that was looked into last.
     last: Cell<usize>,
 }
@@ -318,6 +321,7 @@ impl<'a> Copier<'a> {
             copied_bytes: Cell::new(0),
             measuring: false,
             gave_up: None,
+            leaves_out_words: false,
             last: Cell::new(0),
         }
     }
@@ -357,6 +361,11 @@ impl<'a> Copier<'a> {
     pub(crate) fn give_up(&mut self, layers: usize, why: Error) {
         self.layers.truncate(layers);
         self.gave_up = Some(why);
+    }
+
+    /// Notes that not every word of running threads is followed that could be.
+    pub(crate) fn leave_out_words(&mut self) {
+        self.leaves_out_words = true;
     }
 
     /// The target's own memory, for what is not to be kept.
@@ -572,6 +581,7 @@ impl<'a> Copier<'a> {
             small: self.small.into_inner(),
             copied_bytes: self.copied_bytes.get(),
             gave_up: self.gave_up,
+            leaves_out_words: self.leaves_out_words,
             bias,
             now_nanos: self.moment.now_nanos,
             stack_bytes: self.moment.limits.stack_bytes,

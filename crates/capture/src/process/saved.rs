@@ -12,7 +12,7 @@ use super::{MAX_EXECUTABLE_BYTES, read_executable};
 /// What every such file begins with.
 const MAGIC: &[u8; 16] = b"gorphan snapshot";
 /// The only version there is yet.
-const VERSION: u32 = 2;
+const VERSION: u32 = 1;
 /// Bytes of a copy: as many as are copied at most, and what is written about them.
 const MAX_COPY_BYTES: u64 = 9 << 30;
 /// Bytes of a name: as long as paths can be.

@@ -37,6 +37,7 @@ impl Frozen {
             Some(Error::TooMuch { limit }) => [TOO_MUCH, limit],
             _ => [COMPLETE, 0],
         })?;
+        out.word(self.leaves_out_words.into())?;
         out.word(self.threads.len() as u64)?;
         for thread in &self.threads {
             out.words(&[thread.tid, thread.rip, thread.rsp, thread.rbp, thread.link])?;
@@ -87,6 +88,7 @@ impl Frozen {
             (TOO_MUCH, limit) => Some(Error::TooMuch { limit }),
             _ => return Err(reader.damaged("a reason that is not known")),
         };
+        frozen.leaves_out_words = reader.word()? != 0;
         for _ in 0..reader.count(THREAD_WORDS)? {
             frozen.threads.push(reader.thread()?);
         }
@@ -245,6 +247,7 @@ mod tests {
             copier.layer(layer).expect("within limits");
         }
         copier.read(Address(0x77), &mut [0; 3]).expect("readable");
+        copier.leave_out_words();
         copier.finish(Bias(0x40), vec![Address(0x1000), Address(0x1010)])
     }
 
@@ -267,6 +270,7 @@ mod tests {
         }
         assert_eq!(after.threads, before.threads);
         assert_eq!(after.goroutines, before.goroutines);
+        assert!(after.leaves_out_words && before.leaves_out_words);
         let numbers = |frozen: &Frozen| {
             let bias = frozen.bias;
             (
@@ -294,8 +298,8 @@ mod tests {
     #[test]
     fn a_count_of_more_than_there_is_allocates_nothing() {
         let mut saved = saved();
-        // The number of threads follows six words.
-        saved[48..56].copy_from_slice(&u64::MAX.to_le_bytes());
+        // The number of threads follows seven words.
+        saved[56..64].copy_from_slice(&u64::MAX.to_le_bytes());
         let error = Frozen::load(saved).expect_err("too many");
         assert!(error.to_string().contains("too large"), "{error}");
     }

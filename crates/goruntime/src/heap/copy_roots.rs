@@ -174,8 +174,29 @@ fn threads(
     copier.layer(ranges.collect())?;
     let loose = loose_words(runtime, bias, copier, &machines, &running, spans);
     let bytes = u64::from(layout.special.most_bytes);
-    copier.layer(loose.into_iter().map(|at| (at, bytes)).collect())?;
+    if loose.is_short {
+        copier.leave_out_words();
+    }
+    copier.layer(loose.words.into_iter().map(|at| (at, bytes)).collect())?;
     Ok(())
+}
+
+/// Words that may point to something that is about to be queued.
+#[derive(Default)]
+struct Loose {
+    words: HashSet<u64>,
+    /// There are more.
+    is_short: bool,
+}
+
+impl Loose {
+    fn add(&mut self, word: u64) {
+        if self.words.len() < MAX_LOOSE_WORDS {
+            self.words.insert(word);
+        } else {
+            self.is_short |= !self.words.contains(&word);
+        }
+    }
 }
 
 /// Words of threads that run Go code which may point to a special: neither to the heap nor to a variable.
@@ -186,8 +207,8 @@ fn loose_words(
     machines: &[Machine],
     running: &Running,
     spans: &[Span<'_>],
-) -> HashSet<u64> {
-    let mut found = HashSet::new();
+) -> Loose {
+    let mut found = Loose::default();
     let pages = spans.iter().map(|span| (span.pages.start, span.pages.end));
     let mut pages: Vec<(u64, u64)> = pages.collect();
     pages.sort_unstable();
@@ -215,8 +236,8 @@ fn loose_words(
             && !span.is_some_and(|(start, end)| (*start..*end).contains(&word))
             && !is_of_stack(word)
             && runtime.image().rest(word.wrapping_sub(bias.0)).is_none();
-        if is_outside && found.len() < MAX_LOOSE_WORDS {
-            found.insert(word);
+        if is_outside {
+            found.add(word);
         }
     };
     specials::words_of_threads(
@@ -228,4 +249,21 @@ fn loose_words(
         &mut look,
     );
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_left_out_are_noticed() {
+        let mut loose = Loose::default();
+        let most = MAX_LOOSE_WORDS as u64;
+        (0..most)
+            .chain([0, most - 1])
+            .for_each(|word| loose.add(word));
+        assert!(!loose.is_short && loose.words.len() == MAX_LOOSE_WORDS);
+        loose.add(most);
+        assert!(loose.is_short && loose.words.len() == MAX_LOOSE_WORDS);
+    }
 }

@@ -122,6 +122,10 @@ impl Roots {
             specials::loose(objects, &layout.special, at, &mut visit);
         }
         self.held(frozen, objects, &running);
+        if frozen.leaves_out_words {
+            let doubt = "running threads hold more words than are looked at";
+            self.doubts.push(doubt.to_owned());
+        }
         if !running.without_registers.is_empty() {
             let count = running.without_registers.len();
             self.doubts.push(format!(

@@ -169,6 +169,18 @@ fn prepared() -> &'static (Target, Runtime, BTreeMap<u64, &'static str>) {
     })
 }
 
+#[test]
+fn words_that_were_left_out_leave_everything_undecided() {
+    let (target, runtime, _) = prepared();
+    let mut frozen = freeze(target, runtime, &target.memory()).expect("a copy");
+    frozen.leaves_out_words = true;
+    let found = proofs(runtime, &frozen);
+    let is_leak = |result: &&str| *result == "unreachable";
+    assert!(!found.values().any(is_leak), "{found:?}");
+    let undecided = found.values().filter(|result| **result == "inconclusive");
+    assert!(undecided.count() > 5, "{found:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

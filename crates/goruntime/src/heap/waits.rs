@@ -25,8 +25,6 @@ use crate::{Frozen, Runtime};
 const MAX_CASES: usize = 1 << 16;
 /// Roots of the tree of semaphores: `semTabSize` of `runtime/sema.go`.
 const SEMAPHORE_ROOTS: u64 = 251;
-/// Bytes from one of them to the next: a cache line.
-const SEMAPHORE_ROOT_BYTES: u64 = 64;
 /// Bytes of a suspended coroutine's stack that are searched: what suspends it is called last.
 const COROUTINE_STACK_BYTES: u64 = 16 << 10;
 /// Frames from a goroutine's innermost one to the function that is looked for; there are up to three.
@@ -298,10 +296,12 @@ impl<'w, 'a> Waits<'w, 'a> {
         let table = self.runtime.variables.roots.semaphores;
         let table = table.ok_or("the runtime's table of semaphores (semtable) was not found")?;
         let table = table.wrapping_add(self.frozen.bias.0);
+        // Each has a cache line of its own.
+        let root_bytes = self.runtime.image().processor().cache_line_bytes();
         let mut found = HashMap::new();
         let mut nodes = Vec::new();
         for root in 0..SEMAPHORE_ROOTS {
-            let at = table.wrapping_add(root * SEMAPHORE_ROOT_BYTES);
+            let at = table.wrapping_add(root * root_bytes);
             nodes.push(self.word(at, self.layout.treap)?);
         }
         // A tree that is being changed may lead to the same twice.

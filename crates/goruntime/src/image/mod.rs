@@ -64,6 +64,14 @@ impl Processor {
         self == Self::Arm64
     }
 
+    /// Bytes of a cache line: `CacheLinePadSize` of `internal/cpu`.
+    pub(crate) fn cache_line_bytes(self) -> u64 {
+        match self {
+            Self::Amd64 => 64,
+            Self::Arm64 => 128,
+        }
+    }
+
     /// Bytes of a `runtime.xRegs` (runtime/preempt_amd64.go and preempt_arm64.go, Go 1.26 and 1.27): the vector registers,
     /// and for amd64 their masks.
     pub(crate) fn vector_bytes(self) -> u64 {

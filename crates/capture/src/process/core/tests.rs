@@ -190,7 +190,12 @@ fn other_files_are_refused() {
     arm[18] = 183;
     assert_eq!(
         error(&arm, &executable()),
-        CoreError::Machine(183).to_string()
+        CoreError::OtherMachine.to_string()
+    );
+    arm[18] = 8;
+    assert_eq!(
+        error(&arm, &executable()),
+        CoreError::Machine(8).to_string()
     );
 }
 
