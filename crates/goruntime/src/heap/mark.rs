@@ -77,9 +77,13 @@ impl Marks {
 #[derive(Default)]
 pub(super) struct Watch {
     /// Objects that are waited for.
-    pub(super) objects: Bits,
-    /// (object, goroutine that waits for it), sorted.
-    by_object: Vec<(u32, u32)>,
+    objects: Bits,
+    /// How many of them come before each 64 objects.
+    before: Vec<u32>,
+    /// For each of them where its waiters begin.
+    starts: Vec<u32>,
+    /// Goroutines, by what they wait for.
+    waiters: Vec<u32>,
     /// (goroutine on whose stack it is, goroutine that waits for it), sorted.
     by_stack: Vec<(u32, u32)>,
 }
@@ -92,29 +96,76 @@ impl Watch {
             ..Self::default()
         };
         let mut live = Vec::new();
+        let mut by_object = Vec::new();
         for (number, one) in (0..).zip(heap.goroutines()) {
             let is_live = match &one.wait {
                 Wait::No | Wait::Unknown(_) => true,
                 Wait::ForNothing => false,
-                Wait::For(addresses) => watch.add(heap, number, addresses),
+                Wait::For(addresses) => watch.add(heap, number, addresses, &mut by_object),
             };
             if is_live {
                 live.push(Which(number));
             }
         }
-        watch.by_object.sort_unstable();
         watch.by_stack.sort_unstable();
+        watch.arrange(&by_object);
         (watch, live)
     }
 
+    /// Puts the waiters, given with what they wait for, in the order of what they wait for.
+    fn arrange(&mut self, by_object: &[(u32, u32)]) {
+        let mut count = 0;
+        for word in 0..self.objects.words() as u32 {
+            self.before.push(count);
+            let (start, end) = (word * 64, word.saturating_mul(64).saturating_add(64));
+            count += self.objects.count(start..end) as u32;
+        }
+        self.starts = vec![0; count as usize + 1];
+        for (object, _) in by_object {
+            let after = self.place(*object) + 1;
+            if let Some(start) = self.starts.get_mut(after) {
+                *start += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut self.starts {
+            sum += *start;
+            *start = sum;
+        }
+        self.waiters = vec![0; by_object.len()];
+        let mut next = self.starts.clone();
+        for (object, waiter) in by_object {
+            let Some(next) = next.get_mut(self.place(*object)) else {
+                continue;
+            };
+            if let Some(slot) = self.waiters.get_mut(*next as usize) {
+                *slot = *waiter;
+            }
+            *next += 1;
+        }
+    }
+
+    /// Which of the objects that are waited for it is.
+    fn place(&self, object: u32) -> usize {
+        let before = self.before.get(object as usize / 64).copied();
+        let near = self.objects.count(object / 64 * 64..object);
+        before.unwrap_or_default() as usize + near as usize
+    }
+
     /// Whether the goroutine that waits for these is live in any case.
-    fn add(&mut self, heap: &impl Heap, number: u32, addresses: &[u64]) -> bool {
+    fn add(
+        &mut self,
+        heap: &impl Heap,
+        number: u32,
+        addresses: &[u64],
+        by_object: &mut Vec<(u32, u32)>,
+    ) -> bool {
         let mut is_live = addresses.is_empty();
         for address in addresses {
             match heap.locate(*address) {
                 Located::Object(object) => {
                     self.objects.add(object.0);
-                    self.by_object.push((object.0, number));
+                    by_object.push((object.0, number));
                 }
                 Located::Stack(of) => self.by_stack.push((of.0, number)),
                 Located::Outside => is_live = true,
@@ -125,13 +176,14 @@ impl Watch {
 
     /// Who waits for an object.
     pub(super) fn of_object(&self, object: Object) -> impl Iterator<Item = Which> {
-        let is_watched = self.objects.has(object.0);
-        let all = if is_watched {
-            self.by_object.as_slice()
-        } else {
-            &[]
-        };
-        watchers(all, object.0)
+        let mut range = 0..0;
+        if self.objects.has(object.0) {
+            let place = self.place(object.0);
+            let start = |place: usize| self.starts.get(place).map_or(0, |at| *at as usize);
+            range = start(place)..start(place + 1);
+        }
+        let all = self.waiters.get(range).unwrap_or_default();
+        all.iter().map(|waiter| Which(*waiter))
     }
 
     /// Who waits for something on a goroutine's stack.
@@ -190,7 +242,18 @@ pub(crate) fn mark(heap: &impl Heap, threads: usize) -> Marks {
 
 /// As [`mark`], as if one goroutine were not there.
 pub(crate) fn mark_without(heap: &impl Heap, without: Option<Which>, threads: usize) -> Marks {
-    let (watch, mut live) = Watch::new(heap);
+    let (watch, live) = Watch::new(heap);
+    mark_from(heap, &watch, live, without, threads)
+}
+
+/// As [`mark_without`], with what [`Watch::new`] gave.
+pub(super) fn mark_from(
+    heap: &impl Heap,
+    watch: &Watch,
+    mut live: Vec<Which>,
+    without: Option<Which>,
+    threads: usize,
+) -> Marks {
     live.retain(|which| Some(*which) != without);
     let objects = Bits::new(heap.objects());
     let goroutines = Bits::new(heap.goroutines().len().try_into().unwrap_or(u32::MAX));

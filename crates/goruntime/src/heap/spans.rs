@@ -10,8 +10,6 @@ use crate::{Address, Error, Frozen, Memory, Runtime};
 
 /// Bytes of a page of the allocator: `pageSize` in `runtime/sizeclasses.go`.
 pub(super) const PAGE_BYTES: u64 = 8192;
-/// The end of what a process can have mapped: 47 bits on amd64, 48 on arm64.
-const ADDRESS_END: u64 = 1 << 48;
 /// Spans in the list, used or not: with 8 KiB each as many as a terabyte has.
 const MAX_SPANS: u64 = 1 << 27;
 /// Bytes of the list that are copied as one piece.
@@ -473,7 +471,7 @@ fn parse_objects<'a>(fields: &Fields, bytes: &[u8], sweep: u32) -> Option<Span<'
     let class = byte(fields.class);
     let is_possible = start.is_multiple_of(PAGE_BYTES)
         && length > 0
-        && end <= ADDRESS_END
+        && end <= fields.address_end
         && slots > 0
         && slot_bytes >= 8
         && slot_bytes.is_multiple_of(8)

@@ -64,6 +64,14 @@ impl Processor {
         self == Self::Arm64
     }
 
+    /// The end of what a process can have mapped.
+    pub(crate) fn address_end(self) -> u64 {
+        match self {
+            Self::Amd64 => 1 << 47,
+            Self::Arm64 => 1 << 48,
+        }
+    }
+
     /// Bytes of a cache line: `CacheLinePadSize` of `internal/cpu`.
     pub(crate) fn cache_line_bytes(self) -> u64 {
         match self {

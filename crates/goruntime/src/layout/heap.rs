@@ -3,6 +3,8 @@
 //! Struct names and fields as in `runtime/mheap.go`, `runtime/symtab.go`, `runtime/chan.go` and `internal/abi/type.go`
 //! (Go 1.21 to 1.27; `runtime/type.go` in Go 1.19).
 
+use crate::image::Processor;
+
 /// Bytes into a struct; the largest looked at is `mheap` with some 90,000.
 const MAX_OFFSET: u32 = 1 << 22;
 
@@ -46,6 +48,8 @@ pub(crate) struct Span {
     pub(crate) count: u32,
     /// Whether the two before are of 2 bytes (from Go 1.22) or of 8.
     pub(crate) is_narrow: bool,
+    /// The end of what a process can have mapped.
+    pub(crate) address_end: u64,
     pub(crate) allocated: u32,
     pub(crate) element_bytes: u32,
     pub(crate) class: u32,
@@ -118,7 +122,7 @@ pub(crate) struct Channel {
 }
 
 /// The layout, by a lookup of `struct.field`. `None` when something that is used is missing.
-pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>) -> Option<Heap> {
+pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>, processor: Processor) -> Option<Heap> {
     let need = |name: &str| get(name).filter(|at| *at < MAX_OFFSET);
     let own = |at: &str| {
         let name = format!("internal/abi.Type{}", at.split('|').next()?);
@@ -137,6 +141,7 @@ pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>) -> Option<Heap> {
         free_index,
         count,
         is_narrow: count.abs_diff(free_index) < 8,
+        address_end: processor.address_end(),
         allocated: need("runtime.mspan.allocBits")?,
         element_bytes: need("runtime.mspan.elemsize")?,
         class: need("runtime.mspan.spanclass")?,

@@ -6,7 +6,7 @@ mod generated;
 pub(crate) mod heap;
 pub(crate) mod roots;
 
-use crate::image::GoVersion;
+use crate::image::{GoVersion, Processor};
 use crate::{Error, Image};
 
 /// Struct or field to size or offset in bytes, sorted by name.
@@ -85,7 +85,7 @@ pub(crate) fn of(image: &Image) -> Result<Found, Error> {
     let table = generated::table(version.minor, image.processor()).ok_or_else(unsupported)?;
     let own = image.struct_offsets();
     let own: Vec<(&str, u32)> = own.iter().map(|(name, at)| (&**name, *at)).collect();
-    let tabled = build(table, version.minor)?;
+    let tabled = build(table, version.minor, image.processor())?;
     if own.is_empty() {
         return Ok(Found {
             layout: tabled,
@@ -93,10 +93,11 @@ pub(crate) fn of(image: &Image) -> Result<Found, Error> {
         });
     }
     // Debug information without the runtime's types is as none.
-    let mut layout = build(&own, version.minor).unwrap_or_else(|_| tabled.clone());
+    let mut layout =
+        build(&own, version.minor, image.processor()).unwrap_or_else(|_| tabled.clone());
     // Debug information has only what the program uses.
     let either = |name: &str| get(&own, name).or_else(|| get(table, name));
-    layout.heap = heap::build(&either);
+    layout.heap = heap::build(&either, image.processor());
     layout.roots = roots::build(&either, version.minor);
     // Fields that are not used may differ between patch releases.
     if layout == tabled {
@@ -120,7 +121,7 @@ pub(crate) fn of_other(image: &Image, other: &Image) -> Result<Layout, Error> {
     let version = GoVersion::parse(image.go_version()).unwrap_or(newest);
     let own = other.struct_offsets();
     let own: Vec<(&str, u32)> = own.iter().map(|(name, at)| (&**name, *at)).collect();
-    build(&own, version.minor)
+    build(&own, version.minor, image.processor())
 }
 
 fn get(offsets: Offsets<'_>, name: &str) -> Option<u32> {
@@ -128,7 +129,7 @@ fn get(offsets: Offsets<'_>, name: &str) -> Option<u32> {
     offsets.get(at.ok()?).map(|(_, offset)| *offset)
 }
 
-fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
+fn build(offsets: Offsets<'_>, minor: u32, processor: Processor) -> Result<Layout, Error> {
     let need = |name: &'static str| match get(offsets, name) {
         Some(at) if at < MAX_STRUCT_BYTES => Ok(at),
         _ => Err(Error::Layout(name)),
@@ -170,7 +171,7 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
         text: need("runtime.moduledata.text")?,
         gofunc: need("runtime.moduledata.gofunc")?,
         labels_are_map: minor <= 23,
-        heap: heap::build(&|name| get(offsets, name)),
+        heap: heap::build(&|name| get(offsets, name), processor),
         roots: roots::build(&|name| get(offsets, name), minor),
     })
 }
@@ -178,7 +179,6 @@ fn build(offsets: Offsets<'_>, minor: u32) -> Result<Layout, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Processor;
 
     #[test]
     fn every_table_has_what_is_used() {
@@ -187,7 +187,7 @@ mod tests {
         for (minor, processor) in minors.into_iter().flat_map(|m| both.map(|p| (m, p))) {
             let table = generated::table(minor, processor).expect("supported");
             assert!(table.is_sorted(), "1.{minor}");
-            let layout = build(table, minor).expect("complete");
+            let layout = build(table, minor, processor).expect("complete");
             assert_eq!(layout.g.parent.is_some(), minor >= 21, "1.{minor}");
             assert_eq!(layout.g.bubble.is_some(), minor >= 24, "1.{minor}");
             let heap = layout.heap.expect("of the heap too");
@@ -212,6 +212,9 @@ mod tests {
             .filter(|(name, _)| *name != "runtime.g.goid")
             .copied()
             .collect();
-        assert_eq!(build(&without, 26), Err(Error::Layout("runtime.g.goid")));
+        assert_eq!(
+            build(&without, 26, Processor::Amd64),
+            Err(Error::Layout("runtime.g.goid"))
+        );
     }
 }
