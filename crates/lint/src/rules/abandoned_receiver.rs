@@ -35,6 +35,9 @@ fn skipped(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<Findi
     let (_, place) = made_at(context, maker, object)?;
     let mut waits = uses.receives.iter().filter(|receive| receive.is_naked && receive.at.func == maker);
     let wait = waits.next()?;
+    if !wait.is_range && context.index().is_in_loop(ir, wait.at) {
+        return None;
+    }
     let (spawn, goroutine) = only_feeder(context, maker, uses)?;
     if context.index().is_in_loop(ir, At { func: maker, instr: spawn }) {
         return None;

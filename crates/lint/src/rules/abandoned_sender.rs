@@ -48,7 +48,12 @@ fn report(context: &Context<'_>, crowd: &Crowd, left: &Left, found: &mut Vec<Fin
         if sender.in_loop.is_some() || sender.least == 0 {
             guesses = guesses.max(1);
         }
-        for send in &sender.sends {
+        // The first ones fit.
+        let fit = match crowd.room {
+            Amount::Const(room) if sender.in_loop.is_none() && sender.sends.len() > 1 => usize::try_from(room).unwrap_or(0),
+            _ => 0,
+        };
+        for send in sender.sends.iter().skip(fit) {
             let (message, label, at) = told(context, crowd, left, &name, function);
             let mut finding = context
                 .finding(&RULE, Operation::ChanSend, send.at, verdict(guesses), message)

@@ -9,8 +9,8 @@ use super::waits::Waits;
 use super::{Index, Live, Role, Rule};
 use crate::finding::{FileId, Finding, Location};
 use crate::ir::{
-    Amount, At, FieldId, FuncId, FuncKind, Node, ObjectId, ObjectKind, Op, Package, Place, PlaceId,
-    RecvKind, Site, TermKind, Value, VarId, VarKind,
+    Amount, At, Callee, FieldId, FuncId, FuncKind, Node, ObjectId, ObjectKind, Op, Package, Place,
+    PlaceId, RecvKind, Site, TermKind, Value, VarId, VarKind,
 };
 use crate::summary::{Analysis, Effect, Step};
 use crate::syntax::{File, Name, Names};
@@ -158,17 +158,30 @@ impl<'a> Context<'a> {
         let ir = self.ir();
         let all = self.vain.get_or_init(|| {
             let mut all = vec![false; ir.objects.len()];
-            for (func, body) in ir.funcs() {
-                for (instr, one) in body.instrs() {
-                    if self.index().get(At { func, instr }).is_some() {
-                        continue;
+            let mut mark = |place: PlaceId| {
+                for object in self.objects(place) {
+                    if let Some(slot) = all.get_mut(object.index()) {
+                        *slot = true;
                     }
-                    for object in place_of(&one.op)
-                        .into_iter()
-                        .flat_map(|place| self.objects(place))
-                    {
-                        if let Some(slot) = all.get_mut(object.index()) {
-                            *slot = true;
+                }
+            };
+            for (func, body) in ir.funcs() {
+                let is_unreached = self.is_unreached(func);
+                for (instr, one) in body.instrs() {
+                    if is_unreached || self.index().get(At { func, instr }).is_none() {
+                        place_of(&one.op).into_iter().for_each(&mut mark);
+                    }
+                }
+            }
+            // What another package does with a channel is not followed everywhere it may keep it.
+            for call in &ir.calls {
+                if matches!(
+                    call.callee,
+                    Callee::Extern(_) | Callee::Interface(_) | Callee::Unknown(_)
+                ) {
+                    for arg in &call.args {
+                        if let Value::Place(place) = *arg {
+                            mark(place);
                         }
                     }
                 }
@@ -176,6 +189,38 @@ impl<'a> Context<'a> {
             all
         });
         all.get(object.index()).copied().unwrap_or(false)
+    }
+
+    /// Whether a closure is made in code alone that is never reached.
+    fn is_unreached(&self, func: FuncId) -> bool {
+        let ir = self.ir();
+        let around = std::iter::successors(Some(func), |func| ir[*func].parent);
+        around.into_iter().any(|inner| {
+            let Some(parent) = ir[inner].parent else {
+                return false;
+            };
+            let (mut reached, mut unreached) = (false, false);
+            for (instr, one) in ir[parent].instrs() {
+                let is_it = |value: &Value| *value == Value::Func(inner);
+                let names = match &one.op {
+                    Op::Assign { value, .. } => is_it(value),
+                    Op::Call(call) => {
+                        let call = &ir[*call];
+                        call.callee == Callee::Func(inner)
+                            || call.args.iter().chain(&call.receiver).any(is_it)
+                    }
+                    _ => false,
+                };
+                match self.index().get(At {
+                    func: parent,
+                    instr,
+                }) {
+                    Some(_) => reached |= names,
+                    None => unreached |= names,
+                }
+            }
+            unreached && !reached
+        })
     }
 
     /// Whether a function stands in a test.

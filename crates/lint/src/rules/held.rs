@@ -114,6 +114,14 @@ impl Context<'_> {
             let is_part = ir.places.steps(lock).any(|step| step == ir[to]) && to != lock;
             return is_part.then_some(Touch::Lost);
         }
+        if let Op::Call(call) = ir.instr(at).op {
+            let mut results = ir[call].results.iter().flatten();
+            if results.any(|result| {
+                *result != lock && ir.places.steps(lock).any(|step| step == ir[*result])
+            }) {
+                return Some(Touch::Lost);
+            }
+        }
         let mut effects = self.analysis.effects(at);
         let is_switched = self.passes_bool(at);
         effects.retain(|effect| {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{At, FuncId, FuncKind, ObjectKind, Op, Place};
+use crate::ir::{At, Callee, FuncId, FuncKind, ObjectKind, Op, Place, Value};
 use crate::summary::Analysis;
 
 /// What runs what.
@@ -87,6 +87,15 @@ impl Live {
                 && ir.aliases.escape(id).is_some()
             {
                 work.push(func);
+            }
+        }
+        // Whoever gets a function may call it.
+        for call in &ir.calls {
+            if !matches!(call.callee, Callee::Func(_)) {
+                work.extend(call.args.iter().filter_map(|arg| match arg {
+                    Value::Func(func) => Some(*func),
+                    _ => None,
+                }));
             }
         }
         let roots = work;

@@ -130,6 +130,9 @@ fn filled(context: &Context<'_>, object: ObjectId) -> Option<Finding> {
     });
     let trace = answer.trace()?;
     let (send, first) = (hit?, first?);
+    if room > 0 && context.index().is_in_loop(ir, send) {
+        return None;
+    }
     if !sees_receivers(context, func, object) || may_have_receiver(context, func, object, send) {
         return None;
     }

@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::double_lock::again;
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::{At, Mode, Op, PlaceId};
+use crate::ir::{At, Mode, Op, PlaceId, Shape, VarKind};
 
 /// See `GR2023.md`.
 pub(super) const RULE: Rule = Rule {
@@ -24,6 +24,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             let Some(writer) = writer(context, lock) else {
                 continue;
             };
+            // Nobody else has what lies in a variable that nothing else uses.
+            let base = &context.ir()[context.ir().base(lock)];
+            if base.kind == VarKind::Local && !base.is_captured && !base.is_volatile && base.shape == Shape::Struct {
+                continue;
+            }
             let name = context.text(lock, "the lock");
             let at = At { func, instr: again.second };
             let message = format!(
