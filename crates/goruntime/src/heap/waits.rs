@@ -367,7 +367,7 @@ impl<'w, 'a> Waits<'w, 'a> {
 
     fn read_list(&self, list: u64) -> Option<HashSet<u64>> {
         let mut members = HashSet::new();
-        let mut at = self.word(list, self.layout.notify_head).ok()?;
+        let mut at = self.word(list, self.layout.notify_head?).ok()?;
         while at != 0 {
             // What looks like a list may be none.
             let object = self.objects.spans.object(at)?;

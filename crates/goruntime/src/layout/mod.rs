@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn debug_information_of_a_program_without_conditions_suffices_for_proofs() {
+        let table = generated::table(21, Processor::Amd64).expect("supported");
+        let without = table.iter().copied();
+        let without = without.filter(|(name, _)| !name.starts_with("runtime.notifyList"));
+        let layout = build(&without.collect::<Vec<_>>(), 20, Processor::Amd64).expect("complete");
+        let roots = layout.roots.expect("of roots too");
+        assert_eq!(roots.notify_head, None);
+    }
+
+    #[test]
     fn a_layout_without_a_used_field_is_refused() {
         let table = generated::table(26, Processor::Amd64).expect("supported");
         let without: Vec<(&str, u32)> = table

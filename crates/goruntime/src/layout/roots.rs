@@ -14,7 +14,8 @@ pub(crate) struct Roots {
     pub(crate) sudog: Sudog,
     pub(crate) queues: Queues,
     /// `notifyList.head`.
-    pub(crate) notify_head: u32,
+    /// Missing from the debug information of programs without `sync.Cond`, which need none.
+    pub(crate) notify_head: Option<u32>,
     /// `semaRoot.treap`.
     pub(crate) treap: u32,
     pub(crate) special: Special,
@@ -133,7 +134,7 @@ pub(super) fn build(get: &dyn Fn(&str) -> Option<u32>, minor: u32) -> Option<Roo
             receivers: need("runtime.hchan.recvq")? + need("runtime.waitq.first")?,
             senders: need("runtime.hchan.sendq")? + need("runtime.waitq.first")?,
         },
-        notify_head: need("runtime.notifyList.head")?,
+        notify_head: need("runtime.notifyList.head"),
         treap: need("runtime.semaRoot.treap")?,
         special: special(&need, minor)?,
         finalizers: blocks(&need, "runtime.finBlock", "fin")
