@@ -199,7 +199,8 @@ impl<'a> Context<'a> {
             let Some(parent) = ir[inner].parent else {
                 return false;
             };
-            let (mut reached, mut unreached) = (false, false);
+            // What stands behind a return is left out of a function altogether, with all that names the closure.
+            let mut reached = ir[inner].kind != FuncKind::Closure;
             for (instr, one) in ir[parent].instrs() {
                 let is_it = |value: &Value| *value == Value::Func(inner);
                 let names = match &one.op {
@@ -211,15 +212,16 @@ impl<'a> Context<'a> {
                     }
                     _ => false,
                 };
-                match self.index().get(At {
-                    func: parent,
-                    instr,
-                }) {
-                    Some(_) => reached |= names,
-                    None => unreached |= names,
-                }
+                reached |= names
+                    && self
+                        .index()
+                        .get(At {
+                            func: parent,
+                            instr,
+                        })
+                        .is_some();
             }
-            unreached && !reached
+            !reached
         })
     }
 
