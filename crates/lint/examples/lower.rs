@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::detect(&files, &environment, &Wishes::default());
     let request = Request {
         patterns: &patterns,
-        tests: false,
+        tests: is_check,
         threads: 2,
     };
     let loaded = load(&files, &settings, &request)?;

@@ -2,7 +2,7 @@
 
 use gorphan_model::{Operation, Verdict};
 
-use super::waits::{Held, Wait, WaitKind};
+use super::waits::{Held, Wait, WaitKind, accused};
 use super::{Context, Rule};
 use crate::finding::Finding;
 use crate::ir::{Aliases, Amount, At, Op};
@@ -28,7 +28,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
         };
         // Room for a value is there at first: the other side must come again.
         let again = !has_no_room(context, wait);
-        for held in wait.held.iter().filter(|held| held.is_sure) {
+        for held in accused(context, wait, &partners) {
             if let Some((partner, lock)) = all_need(context, held, &partners, again) {
                 told.push(wait.at);
                 found.push(finding(context, wait, held, partner, lock));

@@ -2,7 +2,7 @@
 
 use gorphan_model::{Operation, Verdict};
 
-use super::waits::{Held, Wait, WaitKind};
+use super::waits::{Held, Wait, WaitKind, accused};
 use super::{Context, Rule};
 use crate::finding::Finding;
 use crate::ir::{Amount, At, ObjectId, Op};
@@ -37,7 +37,7 @@ fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
     let ends = ends(context, wait, |op| {
         matches!(op, Op::WgAdd { delta: Amount::Const(delta), .. } if *delta < 0)
     })?;
-    for held in wait.held.iter().filter(|held| held.is_sure) {
+    for held in accused(context, wait, &ends) {
         let lock = context.known_objects(held.lock)?;
         for done in &ends {
             if let Some(before) = context.lock_before(*done, lock, false) {
@@ -53,7 +53,7 @@ fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
 fn cond(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
     let ends = ends(context, wait, |op| matches!(op, Op::CondWake { .. }))?;
     let own: Vec<ObjectId> = context.cond_locks(wait.place);
-    for held in wait.held.iter().filter(|held| held.is_sure) {
+    for held in accused(context, wait, &ends) {
         let lock = context.known_objects(held.lock)?;
         // The condition gives up its own lock meanwhile.
         if own.is_empty() || lock.iter().any(|object| own.contains(object)) {

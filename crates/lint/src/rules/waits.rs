@@ -57,6 +57,8 @@ pub(super) enum WaitKind {
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     pub(super) all: Vec<Wait>,
+    /// Locks that a goroutine unlocks which has not locked them.
+    handed: HashSet<(ObjectId, FuncId)>,
     /// By call: the locks that are held there, on every way that was looked at.
     calls: HashMap<At, Vec<PlaceId>>,
 }
@@ -82,6 +84,11 @@ impl Waits {
             let entry = collect.entry.clone();
             if !entry.is_empty() {
                 collect.run(entry);
+            }
+            if context.live().is_spawned(id) {
+                let locks = collect.entry.iter();
+                let objects = locks.flat_map(|held| context.objects(held.lock));
+                waits.handed.extend(objects.map(|object| (*object, id)));
             }
             waits.calls.extend(collect.calls);
             let mut found: Vec<Wait> = collect.found.into_iter().collect();
@@ -309,10 +316,29 @@ fn kind_of(effect: &Effect) -> Option<WaitKind> {
     })
 }
 
+/// The locks that are held for sure during a wait, and that no other goroutine gives back meanwhile.
+pub(super) fn accused<'w>(
+    context: &'w Context<'_>,
+    wait: &'w Wait,
+    ends: &'w [At],
+) -> impl Iterator<Item = &'w Held> {
+    let held = wait.held.iter().filter(|held| held.is_sure);
+    held.filter(|held| !context.waits().is_handed(context, held, wait, ends))
+}
+
 /// Calls upwards from a function that are asked for the locks held there.
 const MAX_GUARDS: u32 = 4;
 
 impl Waits {
+    /// Whether a lock may be given back by another goroutine while the one that took it waits.
+    fn is_handed(&self, context: &Context<'_>, held: &Held, wait: &Wait, ends: &[At]) -> bool {
+        let objects = context.objects(held.lock);
+        // Not by those who wait themselves, or are waited for.
+        let is_free = |func: FuncId| wait.func != func && ends.iter().all(|end| end.func != func);
+        let mut handed = self.handed.iter();
+        handed.any(|(object, func)| objects.contains(object) && is_free(*func))
+    }
+
     /// The locks that all callers of a function hold when they call it, with theirs.
     pub(super) fn guards(&self, context: &Context<'_>, func: FuncId) -> Vec<ObjectId> {
         self.guards_within(context, func, MAX_GUARDS)
@@ -421,6 +447,13 @@ impl Context<'_> {
                 let effects = self.effects(func, step);
                 let is_here = |effect: &&Effect| !effect.spawned && effect.direct;
                 // A call that does both is looked into when its callee is.
+                if let Step::Run(instr) = step
+                    && let Op::Make(object) = self.ir()[func][instr].op
+                    && own.contains(&object)
+                {
+                    // The next one: nobody has it yet.
+                    (*is_past, *seen) = (false, None);
+                }
                 let is_there = effects
                     .iter()
                     .filter(is_here)
