@@ -9,8 +9,10 @@
 
 pub mod config;
 pub mod discover;
+pub mod history;
 mod http;
 mod labels;
+pub mod rank;
 pub mod sweep;
 
 pub use config::{ConfigError, FleetConfig};

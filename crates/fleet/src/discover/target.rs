@@ -13,6 +13,9 @@ use crate::labels::LabelSet;
 /// The scheme of targets that are processes of this machine.
 pub(crate) const PROCESS_SCHEME: &str = "process";
 
+/// The label by which sources tell one process from the next; not one of Prometheus.
+pub(super) const START: &str = "__gorphan_start__";
+
 /// Where a target's goroutines are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -40,6 +43,8 @@ pub struct Target {
     pub labels: LabelSet,
     /// Where it is.
     pub address: Address,
+    /// What tells one process from the next at the same place, such as a container's restarts; empty where unknown.
+    pub start: String,
 }
 
 impl Target {
@@ -141,12 +146,14 @@ pub(super) fn build(job: &Job, mut labels: LabelSet) -> Result<Option<Target>, S
             ));
         }
     };
+    let start = labels.get(START).to_owned();
     let mut remaining = labels;
     remaining.set_default("instance", &address);
     remaining.retain(|name| !name.starts_with("__"));
     Ok(Some(Target {
         labels: remaining,
         address: target_address,
+        start,
     }))
 }
 

@@ -6,6 +6,7 @@ use super::objects::{
     Container, EndpointAddress, EndpointSlice, Endpoints, Metadata, Node, Pod, Port, Service,
     TargetRef,
 };
+use crate::discover::target::START;
 use crate::discover::{Group, annotations};
 use crate::labels::{LabelSet, sanitize};
 
@@ -119,10 +120,7 @@ fn pod_labels(pod: &Pod) -> LabelSet {
     labels
 }
 
-/// How often a container was restarted, with the pod's identity: another value, another process. Not a label of
-/// Prometheus.
-const START: &str = "__gorphan_start__";
-
+/// With how often it was restarted: with another value it is another process.
 fn container_labels(pod: &Pod, container: &Container, init: bool) -> LabelSet {
     let mut labels = LabelSet::default();
     let statuses = if init {
