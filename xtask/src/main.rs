@@ -27,6 +27,7 @@ usage: cargo xtask COMMAND
   bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
+  simulate [SERVICES [WEEKS [SEED]]]  judge a simulated fleet: what is found, how soon, and what falsely
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
   dist TARGET   pack a program for a release, with its sum, into target/dist
   cross         compile for macOS and Windows; needs the targets and cargo-zigbuild
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         ["bench", "source"] => bench::source::run_all(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
+        ["simulate", rest @ ..] => simulate(rest),
         ["fuzz", seconds] => fuzz(seconds),
         ["dist", target] => dist(target),
         ["cross"] => cross(),
@@ -142,6 +144,21 @@ fn ci() -> Outcome {
         .env("RUSTDOCFLAGS", "-D warnings")
         .current_dir(root()))?;
     tidy::run(&root())
+}
+
+/// A judge is only as good as its false alarms are rare.
+fn simulate(rest: &[&str]) -> Outcome {
+    let mut args = vec![
+        "run",
+        "--quiet",
+        "--package",
+        "gorphan-fleet",
+        "--example",
+        "simulate",
+        "--",
+    ];
+    args.extend(rest);
+    cargo(&args)
 }
 
 fn fuzz(seconds: &str) -> Outcome {

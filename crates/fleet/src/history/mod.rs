@@ -13,7 +13,7 @@ use std::sync::Arc;
 use gorphan_model::Operation;
 
 pub use journal::{Journal, JournalError};
-pub use record::{FailureRecord, InstanceRecord, SiteCount, SweepRecord};
+pub use record::{FailureRecord, InstanceRecord, SiteCount, SiteRecord, SweepRecord};
 pub use rollup::Memory;
 
 /// What is followed over time: lines of a function move with versions, its name does not.
@@ -51,7 +51,7 @@ pub struct Point {
 }
 
 /// Seconds after its first sight in which growth of an instance is not counted: pools and caches fill.
-pub const WARM_UP_SECONDS: i64 = 3600;
+pub const WARM_UP_SECONDS: i64 = 3 * 3600;
 
 /// Stored sweeps.
 pub trait History {

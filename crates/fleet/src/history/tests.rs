@@ -53,25 +53,25 @@ fn shown(point: &Point) -> String {
 fn sweeps() -> Vec<SweepRecord> {
     vec![
         sweep(0, &["a v1 5", "b v1 7"]),
-        sweep(60, &["a v1 6", "b v1 8"]),
-        sweep(70, &["a v1 9", "b v2 1"]),
-        sweep(80, &["a v1 8", "b v2 3", "c v2 4"]),
+        sweep(180, &["a v1 6", "b v1 8"]),
+        sweep(190, &["a v1 9", "b v2 1"]),
+        sweep(200, &["a v1 8", "b v2 3", "c v2 4"]),
         // A sweep from before is not taken in twice.
-        sweep(80, &["a v1 100"]),
-        sweep(140, &["b v2 13"]),
-        sweep(150, &["b v2 20"]),
+        sweep(200, &["a v1 100"]),
+        sweep(380, &["b v2 13"]),
+        sweep(390, &["b v2 20"]),
     ]
 }
 
 const ROLLED_UP: [&str; 8] = [
     "0 v1: 12 of 2 max 7, 0 grew 0, 2 new",
-    "60 v1: 14 of 2 max 8, 0 grew 0, 0 new",
-    "70 v1: 9 of 1 max 9, 1 grew 3, 0 new",
-    "70 v2: 1 of 1 max 1, 0 grew 0, 1 new",
-    "80 v1: 8 of 1 max 8, 1 grew -1, 0 new",
-    "80 v2: 7 of 2 max 4, 0 grew 0, 1 new",
-    "140 v2: 13 of 1 max 13, 0 grew 0, 0 new",
-    "150 v2: 20 of 1 max 20, 1 grew 7, 0 new",
+    "180 v1: 14 of 2 max 8, 0 grew 0, 0 new",
+    "190 v1: 9 of 1 max 9, 1 grew 3, 0 new",
+    "190 v2: 1 of 1 max 1, 0 grew 0, 1 new",
+    "200 v1: 8 of 1 max 8, 1 grew -1, 0 new",
+    "200 v2: 7 of 2 max 4, 0 grew 0, 1 new",
+    "380 v2: 13 of 1 max 13, 0 grew 0, 0 new",
+    "390 v2: 20 of 1 max 20, 1 grew 7, 0 new",
 ];
 
 #[test]
@@ -104,7 +104,7 @@ fn a_journal_tells_the_same_after_a_crash() {
         Journal::open(folder.path()),
         Err(JournalError::Locked(_))
     ));
-    journal.append(&sweep(160, &["b v2 21"])).expect("written");
+    journal.append(&sweep(400, &["b v2 21"])).expect("written");
     drop(journal);
     let journal = Journal::open(folder.path()).expect("opened");
     assert_eq!(

@@ -6,7 +6,7 @@
 //! likelihood ratios) turns the days into evidence; when healthy sites do not drift, the mean time to a false alarm of one
 //! site is at least [`DAYS_TO_FALSE_ALARM`] days, however long it is watched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::path::{Path, Step};
 
@@ -34,10 +34,20 @@ const LEAST_UNITS: f64 = -5.0;
 
 /// Goroutines an instance that are never more than one unit: what moves less in a day is not worth telling.
 const LEAST_UNIT: f64 = 20.0;
-/// The part of a site's level that its floor and ceiling vary by from day to day.
+/// The part of a site's level that its floor and ceiling vary by from day to day, on average over many instances; of a lone
+/// one it is twice as much.
 const VARIATION: f64 = 0.10;
+/// The part of a level that has grown meanwhile that still counts as level: what leaked does not vary.
+const GROWN_LEVEL: f64 = 0.5;
+/// The part of a site's largest fall that one restart a day may hide: it happened while nobody was watched.
+const HIDDEN_FALL: f64 = 0.5;
+/// Days for which a site's falls are remembered.
+const FALL_DAYS: usize = 7;
 /// Standard deviations of a count that is independent from sweep to sweep.
 const COUNT_DEVIATIONS: f64 = 2.0;
+
+/// Restarts of an instance and day that are reckoned with; more leave nothing to judge.
+const MOST_RESTARTS: f64 = 10.0;
 
 /// Hours of a day that must have been seen.
 const HOURS_SEEN: usize = 20;
@@ -79,6 +89,10 @@ struct Phase {
     since: i64,
     /// Growth of the days since.
     grown: Vec<f64>,
+    /// The level before.
+    base: f64,
+    /// The largest fall of each of the last days.
+    falls: VecDeque<f64>,
 }
 
 /// A day that is being seen.
@@ -90,6 +104,8 @@ struct Today {
     instances: f64,
     sweeps: f64,
     hours: BTreeSet<i64>,
+    highest: Option<f64>,
+    fall: f64,
 }
 
 /// A day that was seen.
@@ -98,8 +114,11 @@ struct Day {
     floor: f64,
     ceiling: f64,
     level: f64,
+    instances: f64,
     /// Restarts an instance.
     restarts: f64,
+    /// How far the path came down from where it was highest.
+    fall: f64,
 }
 
 impl Default for Detector {
@@ -173,7 +192,12 @@ impl Phase {
             return;
         };
         let growth = (day.floor - before.floor).min(day.ceiling - before.ceiling);
-        let units = units(growth, &before, day.restarts);
+        let units = (growth - self.hidden(&before, &day)) / self.unit(&before, &day);
+        let units = units.clamp(LEAST_UNITS, MOST_UNITS);
+        self.falls.push_back(day.fall);
+        if self.falls.len() > FALL_DAYS {
+            self.falls.pop_front();
+        }
         for (sum, steepness) in self.sums.iter_mut().zip(STEEPNESSES) {
             let ratio = (steepness * units - steepness * steepness / 2.0).exp();
             *sum = ((*sum + 1.0) * ratio).min(MOST_EVIDENCE);
@@ -181,21 +205,42 @@ impl Phase {
         if units <= 0.0 || self.grown.is_empty() {
             self.grown.clear();
             self.since = self.end - 2 * DAY;
+            self.base = before.level;
         }
         self.grown.push(growth);
     }
-}
 
-/// Growth in units of what would be no wonder. Around each restart the path is guessed, so that restarts make the unit
-/// wider, and what a restart may have hidden is taken off.
-fn units(growth: f64, before: &Day, restarts: f64) -> f64 {
-    let level = before.level.max(0.0);
-    let restarts = restarts.clamp(0.0, 10.0);
-    let hidden = VARIATION * level * restarts;
-    let unit = (VARIATION * level * (1.0 + restarts))
-        .max(COUNT_DEVIATIONS * level.sqrt())
-        .max(LEAST_UNIT);
-    ((growth - hidden) / unit).clamp(LEAST_UNITS, MOST_UNITS)
+    /// What varies of a day's level.
+    fn level(&self, before: &Day) -> f64 {
+        let level = before.level.max(0.0);
+        let base = if self.grown.is_empty() {
+            level
+        } else {
+            self.base
+        };
+        level.min(base.max(GROWN_LEVEL * level))
+    }
+
+    /// Growth that would be no wonder. Around each restart the path is guessed, which makes it more.
+    fn unit(&self, before: &Day, day: &Day) -> f64 {
+        let level = self.level(before);
+        let restarts = day.restarts.clamp(0.0, MOST_RESTARTS);
+        let few = 1.0 + 1.0 / before.instances.max(1.0);
+        let fall = self
+            .falls
+            .iter()
+            .copied()
+            .fold(day.fall.max(before.fall), f64::max);
+        (VARIATION * few * level * (1.0 + restarts))
+            .max(fall * (HIDDEN_FALL * restarts).min(1.0))
+            .max(COUNT_DEVIATIONS * before.level.max(0.0).sqrt())
+            .max(LEAST_UNIT)
+    }
+
+    /// Growth that restarts may feign, as what falls in the hours after them is not seen.
+    fn hidden(&self, before: &Day, day: &Day) -> f64 {
+        VARIATION * self.level(before) * day.restarts.clamp(0.0, MOST_RESTARTS)
+    }
 }
 
 impl Today {
@@ -206,6 +251,9 @@ impl Today {
         self.starts += step.starts;
         self.hours.insert(step.at.div_euclid(HOUR));
         self.heights.push(height);
+        let highest = self.highest.map_or(height, |highest| highest.max(height));
+        self.highest = Some(highest);
+        self.fall = self.fall.max(highest - height);
         if self.heights.len() >= 2 * MAX_KEPT {
             let mut index = 0;
             self.heights.retain(|_| {
@@ -233,6 +281,8 @@ impl Today {
             floor: at(0.1)?,
             ceiling: at(0.9)?,
             level: self.levels / self.sweeps,
+            instances,
+            fall: self.fall,
             restarts: if instances > 0.0 {
                 self.starts / instances
             } else {
@@ -253,13 +303,8 @@ mod tests {
         for sweep in 0..30 * 144 {
             let day = f64::from(sweep) / 144.0;
             let age = if restarted_daily { day.fract() } else { day };
-            let level = count(age.max(0.0)) + 0.0 * day;
-            let level = if restarted_daily { level } else { count(day) };
-            let warm = if restarted_daily {
-                age > 2.0 / 24.0
-            } else {
-                day > 2.0 / 24.0
-            };
+            let level = count(age);
+            let warm = age > 3.0 / 24.0;
             let step = Step {
                 at: i64::from(sweep) * 600,
                 instances: 4.0,
