@@ -8,6 +8,7 @@
 pub mod code;
 pub mod diff;
 pub mod finding;
+pub mod fleet;
 pub mod gc;
 pub mod goroutine;
 pub mod group;

@@ -22,6 +22,7 @@ pub(crate) fn render(
         Document::Diff(report) => report.findings,
         Document::Load(report) => &report.trend.findings,
         Document::Lint(report) => report.findings,
+        Document::Fleet(report) => report.findings,
         Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Github)),
     };
     for finding in findings {

@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 
 use gorphan_model::diff::SiteChange;
+use gorphan_model::fleet::FleetFacts;
 use gorphan_model::gc::{GcTrace, Trend};
 use gorphan_model::load::LoadTrend;
 use gorphan_model::operation::{classify, site_frame};
@@ -13,6 +14,7 @@ use gorphan_model::source::Ledger;
 use gorphan_model::{Finding, GoroutineId, Group, Problem, Sample, Snapshot};
 
 mod clean;
+mod fleet;
 mod github;
 mod html;
 mod json;
@@ -159,6 +161,26 @@ pub struct LintReport<'a> {
     pub problems: Vec<Problem>,
 }
 
+/// The result of `sweep`.
+pub struct FleetReport<'a> {
+    /// The fleet; its kind is `fleet`.
+    pub target: TargetInfo,
+    /// In rank order.
+    pub findings: &'a [Finding],
+    /// What each finding has besides, in the same order.
+    pub facts: &'a [FleetFacts],
+    /// The group of each finding in the worst instance, in the same order; then those that were dismissed.
+    pub groups: &'a [Group],
+    /// Targets that were found.
+    pub targets: usize,
+    /// Those that were not reached; each is a problem.
+    pub targets_failed: usize,
+    /// Goroutines of all that were reached.
+    pub goroutines: u64,
+    /// Failed targets and sources, each with its address and reason.
+    pub problems: Vec<Problem>,
+}
+
 /// What to render.
 pub enum Document<'a> {
     /// `inspect`.
@@ -173,6 +195,8 @@ pub enum Document<'a> {
     Load(LoadReport<'a>),
     /// `lint`.
     Lint(LintReport<'a>),
+    /// `sweep`.
+    Fleet(FleetReport<'a>),
 }
 
 /// How to render. Not every document has every format: [`render`] says which.
@@ -289,6 +313,7 @@ impl Document<'_> {
             Self::GcTrace(_) => "gctrace",
             Self::Load(_) => "load",
             Self::Lint(_) => "lint",
+            Self::Fleet(_) => "sweep",
         }
     }
 
@@ -302,6 +327,7 @@ impl Document<'_> {
                 }
                 Self::Inspect(_) => "terminal, json, sarif, html, pprof, github, markdown",
                 Self::Why(_) => "terminal, json",
+                Self::Fleet(_) => "terminal, json, sarif, github, markdown",
                 Self::Diff(_) | Self::Load(_) => "terminal, json, sarif, html, github, markdown",
                 Self::GcTrace(_) => "terminal, json, html, markdown",
                 Self::Lint(_) => "terminal, json, sarif, html, github, markdown, plain",

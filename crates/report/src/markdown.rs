@@ -5,6 +5,7 @@ use std::io::Write;
 use gorphan_model::diff::Change;
 use gorphan_model::{Finding, Frame, Group, Problem};
 
+mod fleet;
 mod lint;
 
 use crate::clean::clean;
@@ -38,6 +39,7 @@ pub(crate) fn render(
         Document::GcTrace(report) => gctrace(report, out),
         Document::Load(report) => load(report, style, out),
         Document::Lint(report) => lint::render(report, style, out),
+        Document::Fleet(report) => fleet::render(report, style, out),
     }
 }
 

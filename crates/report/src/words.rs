@@ -37,6 +37,7 @@ pub(crate) fn dismissed_by(by: DismissedBy) -> &'static str {
         DismissedBy::Ignored => "ignored",
         DismissedBy::Baseline => "baseline",
         DismissedBy::NotOwn => "not_own",
+        DismissedBy::Transient => "transient",
     }
 }
 

@@ -157,6 +157,17 @@ impl Journal {
         }
     }
 
+    /// Adds to the last sweep what was found in it, and which services were asked for debug=2.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn note(&mut self, found: Vec<String>, dumped: Vec<String>) -> Result<(), JournalError> {
+        let mut record = SweepRecord::new(self.last.unwrap_or_default());
+        record.found = found;
+        record.dumped = dumped;
+        self.append(&record).map(drop)
+    }
+
     /// How targets have failed lately, for the next sweep.
     pub fn breakers(&self) -> HashMap<(String, String), Breaker> {
         self.breakers.clone()

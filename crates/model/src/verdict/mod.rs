@@ -45,6 +45,8 @@ pub enum DismissedBy {
     Baseline,
     /// `--own`: no frame of the own modules.
     NotOwn,
+    /// The source: the wait ends by itself.
+    Transient,
 }
 
 impl DismissedBy {
@@ -55,6 +57,7 @@ impl DismissedBy {
             Self::Ignored => "ignored",
             Self::Baseline => "baseline",
             Self::NotOwn => "not own code",
+            Self::Transient => "ends by itself",
         }
     }
 }

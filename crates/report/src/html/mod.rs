@@ -35,7 +35,9 @@ pub(crate) fn render(
 ) -> Result<(), Error> {
     let page = match document {
         Document::Inspect(report) => inspect::page(report, style),
-        Document::Why(_) => return Err(document.unsupported(Format::Html)),
+        Document::Why(_) | Document::Fleet(_) => {
+            return Err(document.unsupported(Format::Html));
+        }
         Document::Diff(report) => diff::page(report, style),
         Document::GcTrace(report) => gctrace::page(report),
         Document::Load(report) => load::page(report, style),

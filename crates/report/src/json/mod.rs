@@ -10,6 +10,7 @@ use crate::{
     DiffReport, Document, Error, GcTraceReport, LoadReport, Report, Style, TOOL, TargetInfo, words,
 };
 
+mod fleet;
 mod lint;
 mod proof;
 mod why;
@@ -35,6 +36,7 @@ pub(crate) fn render(
         Document::GcTrace(report) => serde_json::to_string_pretty(&gctrace(report)),
         Document::Load(report) => serde_json::to_string_pretty(&load(report)),
         Document::Lint(report) => serde_json::to_string_pretty(&lint::document(report)),
+        Document::Fleet(report) => serde_json::to_string_pretty(&fleet::document(report)),
     };
     let text = text.map_err(std::io::Error::from)?;
     writeln!(out, "{}", ascii_escapes(&text))?;
@@ -76,6 +78,7 @@ fn inspect<'a>(report: &'a Report<'_>) -> wire::Document<'a> {
             retention: snapshot.retention.as_deref().map(proof::retention),
             gctrace: None,
             source: None,
+            fleet: None,
         },
         groups: report.groups.iter().map(group).collect(),
         findings: report.findings.iter().map(finding).collect(),
@@ -96,6 +99,7 @@ fn diff<'a>(report: &'a DiffReport<'_>) -> wire::Document<'a> {
             retention: None,
             gctrace: None,
             source: None,
+            fleet: None,
         },
         findings: report.findings.iter().map(finding).collect(),
         changes: Some(report.changes.iter().map(change).collect()),
@@ -202,6 +206,7 @@ fn no_summary() -> wire::Summary<'static> {
         retention: None,
         gctrace: None,
         source: None,
+        fleet: None,
     }
 }
 
@@ -367,6 +372,7 @@ fn finding(finding: &model::Finding) -> wire::Finding<'_> {
         witness: cause.map(lint::witness).unwrap_or_default(),
         fix: cause.and_then(|cause| cause.fix.as_ref()).map(lint::fix),
         source: cause.map(lint::source),
+        fleet: None,
         pattern: finding.pattern.map(gorphan_model::Pattern::name),
         package: finding.package.as_deref(),
         test: finding.package.is_some().then_some(finding.test.as_deref()),

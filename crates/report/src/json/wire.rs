@@ -100,6 +100,15 @@ pub(super) struct Summary<'a> {
     pub(super) gctrace: Option<GcSummary>,
     #[serde(flatten)]
     pub(super) source: Option<SourceSummary<'a>>,
+    #[serde(flatten)]
+    pub(super) fleet: Option<FleetSummary>,
+}
+
+/// What a sweep reached.
+#[derive(Serialize)]
+pub(super) struct FleetSummary {
+    pub(super) targets: usize,
+    pub(super) targets_failed: usize,
 }
 
 /// What a run over source looked at and decided.
@@ -310,12 +319,60 @@ pub(super) struct Finding<'a> {
     pub(super) fix: Option<Fix<'a>>,
     #[serde(flatten)]
     pub(super) source: Option<Source<'a>>,
+    #[serde(flatten)]
+    pub(super) fleet: Option<Fleet<'a>>,
     pub(super) pattern: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) package: Option<&'a str>,
     /// Null where no test started the goroutines; not there at all where no tests ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) test: Option<Option<&'a str>>,
+}
+
+/// What only findings in a fleet have.
+#[derive(Serialize)]
+pub(super) struct Fleet<'a> {
+    pub(super) service: &'a str,
+    pub(super) version: Option<&'a str>,
+    pub(super) instances: Instances<'a>,
+    pub(super) owner: Option<&'a str>,
+    pub(super) status: &'static str,
+    pub(super) first_seen: Option<jiff::Timestamp>,
+    pub(super) first_version: Option<&'a str>,
+    pub(super) fingerprint: &'a str,
+    pub(super) rate: Option<Rate>,
+    pub(super) cost: Cost<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Instances<'a> {
+    pub(super) count: u64,
+    pub(super) all: u64,
+    pub(super) max: u64,
+    pub(super) total: u64,
+    pub(super) rms: f64,
+    pub(super) worst: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Rate {
+    pub(super) per_hour: f64,
+    pub(super) since: Option<jiff::Timestamp>,
+    pub(super) days_to_false_alarm: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Cost<'a> {
+    pub(super) stack_bytes: Option<u64>,
+    pub(super) heap_bytes: Option<u64>,
+    pub(super) heap_top: Vec<Allocation<'a>>,
+    pub(super) hours_to_limit: Option<f64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Allocation<'a> {
+    pub(super) function: &'a str,
+    pub(super) bytes: u64,
 }
 
 /// What only findings in source have.

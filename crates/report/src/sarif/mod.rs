@@ -38,6 +38,10 @@ pub(crate) fn render(
             let groups = report.trend.sites.iter().map(|site| &site.group).collect();
             log(&report.trend.findings, groups, &report.problems, style)
         }
+        Document::Fleet(report) => {
+            let groups = report.groups.iter().collect();
+            log(report.findings, groups, &report.problems, style)
+        }
         Document::Lint(report) => log(report.findings, Vec::new(), &report.problems, style),
         Document::GcTrace(_) | Document::Why(_) => return Err(document.unsupported(Format::Sarif)),
     };

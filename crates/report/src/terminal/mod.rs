@@ -11,6 +11,7 @@ use crate::{Document, Error, Report, Style, TargetInfo, proof, words};
 
 mod diagnostic;
 mod diff;
+mod fleet;
 mod gctrace;
 mod ink;
 mod lint;
@@ -42,6 +43,7 @@ pub(crate) fn render(
         Document::GcTrace(report) => gctrace::render(report, style, out),
         Document::Load(report) => load::render(report, style, out),
         Document::Lint(report) => lint::render(report, style, out),
+        Document::Fleet(report) => fleet::render(report, style, out),
     }
 }
 
