@@ -47,6 +47,8 @@ struct Wire {
     _scrape_configs: IgnoredAny,
     #[serde(rename = "history")]
     _history: IgnoredAny,
+    #[serde(rename = "sweep")]
+    _sweep: IgnoredAny,
     #[serde(rename = "alerting")]
     _alerting: IgnoredAny,
     #[serde(rename = "web")]
@@ -100,6 +102,16 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
         check(wire, &base, &shown)
     }
+}
+
+/// The file that [`Config::load`] reads, with its text.
+#[cfg(feature = "fleet")]
+pub(crate) fn text(given: Option<&Path>, directory: &Path) -> Result<Option<(PathBuf, String)>> {
+    let Some(path) = given.map(Path::to_path_buf).or_else(|| find(directory)) else {
+        return Ok(None);
+    };
+    let text = read(&path, &path.display().to_string())?;
+    Ok(Some((path, text)))
 }
 
 fn find(directory: &Path) -> Option<PathBuf> {

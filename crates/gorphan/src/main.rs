@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Command::Lint(args) => return ended(cmd::lint::run(args)),
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Load(args) => cmd::load::run(args),
+        #[cfg(feature = "fleet")]
+        Command::Sweep(args) => cmd::sweep::run(args),
         Command::Ps(args) => cmd::ps::run(args),
         Command::Diff(args) => cmd::diff::run(args),
         Command::Gctrace(args) => cmd::gctrace::run(args),

@@ -82,3 +82,103 @@ fn day(seconds: i64) -> String {
         time.strftime("%Y-%m-%d %H:%M UTC").to_string()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use gorphan_model::fleet::{Cost, FleetFacts, Instances, Rate, Status};
+    use serde_json::Value;
+
+    use crate::testing::{HOSTILE, check, sample_report};
+    use crate::{Document, FleetReport, Format, Style, TargetInfo};
+
+    fn facts(service: &str) -> FleetFacts {
+        FleetFacts {
+            service: service.to_owned(),
+            version: "1.10".to_owned(),
+            instances: Instances {
+                count: 2,
+                all: 3,
+                max: 300,
+                total: 350,
+                rms: 176.0,
+                worst: service.to_owned(),
+            },
+            owner: Some(service.to_owned()),
+            status: Status::New,
+            first_seen: 1_767_225_600,
+            first_version: Some(service.to_owned()),
+            fingerprint: "0123456789abcdef".to_owned(),
+            rate: Some(Rate {
+                per_hour: 60.0,
+                since: 1_767_139_200,
+                days_to_false_alarm: 1e8,
+            }),
+            cost: Cost {
+                stack_bytes: Some(4096),
+                heap_bytes: Some(1 << 20),
+                heap_top: vec![(service.to_owned(), 1024)],
+                hours_to_limit: Some(72.0),
+            },
+        }
+    }
+
+    /// The sample's findings as those of a fleet, in every format that a sweep has, without anything that acts.
+    fn shown(format: Format, service: &str) -> String {
+        let sample = sample_report();
+        let facts: Vec<FleetFacts> = sample.findings.iter().map(|_| facts(service)).collect();
+        let document = Document::Fleet(FleetReport {
+            target: TargetInfo {
+                kind: "fleet",
+                name: service.to_owned(),
+                go_version: None,
+                taken_at_unix_nanos: None,
+                pause_seconds: None,
+                method: None,
+                bytes_read: None,
+            },
+            findings: &sample.findings,
+            facts: &facts,
+            groups: &sample.groups,
+            targets: 3,
+            targets_failed: 1,
+            goroutines: 1338,
+            problems: sample.problems.clone(),
+        });
+        check(&document, format, &Style::default())
+    }
+
+    #[test]
+    fn every_format_of_a_sweep_is_harmless() {
+        for format in [
+            Format::Terminal,
+            Format::Json,
+            Format::Sarif,
+            Format::Github,
+            Format::Markdown,
+        ] {
+            assert!(!shown(format, HOSTILE).is_empty());
+        }
+        assert!(!shown(Format::Markdown, HOSTILE).contains("<script>"));
+    }
+
+    #[test]
+    fn what_is_known_of_a_service_is_told() {
+        let terminal = shown(Format::Terminal, "shop");
+        for told in [
+            "2 of 3 targets reached",
+            "service: shop, version 1.10",
+            "2 of 3 have it, 350 goroutines in all; the worst is shop with 300; root mean square 176",
+            "growth: 60.0 an instance and hour, since 2025-12-31 00:00 UTC",
+            "status: new, first seen 2026-01-01 00:00 UTC",
+            "about 4.0 KiB of stacks; live heap 1.0 MiB, most by shop (1.0 KiB); 3 days to the memory limit",
+        ] {
+            assert!(terminal.contains(told), "{told:?} is not in {terminal}");
+        }
+        let json: Value = serde_json::from_str(&shown(Format::Json, "shop")).expect("JSON");
+        assert_eq!(json["summary"]["targets_failed"], 1);
+        let finding = &json["findings"][0];
+        assert_eq!(finding["instances"]["rms"], 176.0);
+        assert_eq!(finding["first_seen"], "2026-01-01T00:00:00Z");
+        assert_eq!(finding["rate"]["per_hour"], 60.0);
+    }
+}

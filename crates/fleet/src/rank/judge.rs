@@ -94,13 +94,11 @@ impl Judge<'_> {
             } else {
                 None
             };
-            let case = self.accuse(service, site, exemplar, spread, growth);
-            match case {
-                Some(mut case) => match self.findings(&mut case) {
+            if let Some(mut case) = self.accuse(service, site, exemplar, spread, growth) {
+                match self.finding(&mut case) {
                     Some(finding) => accused.push((finding, case)),
                     None => dismissed.push(case.group),
-                },
-                None => {}
+                }
             }
         }
         // LeakProf's order; of equals the surer first, then by name, so that the order is total.
@@ -181,7 +179,7 @@ impl Judge<'_> {
     }
 
     /// The finding, unless source or policy dismiss it; then the group says why.
-    fn findings(&self, case: &mut Case<'_>) -> Option<Finding> {
+    fn finding(&self, case: &mut Case<'_>) -> Option<Finding> {
         if case.verdict < Verdict::Leak
             && let Some(reason) = transient(case.site, self.source)
         {

@@ -50,20 +50,14 @@ fn sweep(minute: i64, instances: &[&str]) -> (SweepRecord, Exemplars) {
     (SweepRecord::of(&swept, minute * 60), exemplars)
 }
 
-const SOURCE: &str = "package shop\nfunc f(c chan int) {\n\tc <- 1\n}\n\nimport \"time\"\n\nfunc pump(c chan int) {\n\tselect {\n\tcase <-c:\n\tcase <-time.After(1):\n\t}\n}\n";
+const SOURCE: &str = "package shop; import \"time\"\nfunc f(c chan int) {\n\tc <- 1\n}\n\n\n\nfunc pump(c chan int) {\n\tselect {\n\tcase <-c:\n\tcase <-time.After(1):\n\t}\n}\n";
 
 /// Findings as `VERDICT SERVICE FUNCTION max M rms R kinds`, then what was dismissed and why.
 fn judged(instances: &[&str], policy: &Policy) -> String {
     let (record, exemplars) = sweep(0, instances);
     let mut history = Memory::default();
     let Ok(_) = history.append(&record);
-    let source = |name: &str| {
-        name.ends_with("shop.go")
-            .then(|| SOURCE.replace("import", "var _ = 0 //"))
-    };
-    let source = |name: &str| {
-        source(name).map(|text| text.replacen("package shop", "package shop; import \"time\"", 1))
-    };
+    let source = |name: &str| name.ends_with("shop.go").then(|| SOURCE.to_owned());
     let judge = Judge {
         policy,
         source: &source,

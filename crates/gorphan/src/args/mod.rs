@@ -65,6 +65,9 @@ pub(crate) enum Command {
     Lsp(Lsp),
     /// Drive load at a service and report the goroutines that each request leaves behind
     Load(Box<Load>),
+    /// Look once at every instance of a fleet, keep what was seen, and report what leaks
+    #[cfg(feature = "fleet")]
+    Sweep(Box<Sweep>),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)
     #[command(hide = true)]
     ExecTest(ExecTest),
@@ -306,6 +309,39 @@ Examples:
   gorphan load --target 4711 --exec 'hey -n {requests} http://localhost:8080/'
   gorphan load --target 4711 --exec 'wrk -d 5s http://localhost:8080/'
   gorphan load --target 4711 --http http://localhost:8080/ --format markdown --output load.md";
+
+/// `gorphan sweep`.
+#[cfg(feature = "fleet")]
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Look once at every instance of a fleet: find the targets of the configuration's scrape_configs, fetch their \
+                  goroutine profiles politely, keep what was seen in the history, and report what leaks, in LeakProf's rank \
+                  order. Run it from a timer: growth shows over days.",
+    after_long_help = SWEEP_EXAMPLES
+)]
+pub(crate) struct Sweep {
+    /// Only check the configuration
+    #[arg(long)]
+    pub(crate) check_config: bool,
+    /// The time of the sweep, for backfills and simulations (default: now)
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) at: Option<jiff::Timestamp>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) judge: JudgeArgs,
+}
+
+#[cfg(feature = "fleet")]
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  gorphan sweep -c gorphan.yaml
+  gorphan sweep --check-config -c gorphan.yaml
+  gorphan sweep -c gorphan.yaml --format json --output sweep.json
+
+Exit status: 1 if anything new at or above --fail-on was found; what was found before does not fail a sweep again.";
 
 /// `gorphan exec-test`.
 #[derive(Debug, Args)]

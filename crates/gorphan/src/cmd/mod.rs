@@ -8,6 +8,8 @@ pub(crate) mod lint;
 pub(crate) mod load;
 pub(crate) mod ps;
 pub(crate) mod shell;
+#[cfg(feature = "fleet")]
+pub(crate) mod sweep;
 pub(crate) mod test;
 
 use gorphan_model::Finding;

@@ -198,6 +198,10 @@ fn what_a_target_says_is_text_wherever_it_stands() {
             report.target.name.clone_from(&hostile);
             Document::Load(report)
         }
+        Document::Fleet(mut report) => {
+            report.target.name.clone_from(&hostile);
+            Document::Fleet(report)
+        }
         Document::Lint(mut report) => {
             report.target.name.clone_from(&hostile);
             Document::Lint(report)
