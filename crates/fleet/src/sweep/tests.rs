@@ -362,10 +362,12 @@ async fn bytes_on_their_way_are_bounded() {
             .len(),
         1
     );
-    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2000\r\n".to_vec();
+    let chunked =
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2000\r\n"
+            .to_vec();
     let large = raw(
         vec![chunked, vec![b'x'; 0x2000], b"\r\n0\r\n\r\n".to_vec()],
-        Duration::ZERO,
+        Duration::from_millis(20),
     )
     .await;
     let swept = sweep_with(
