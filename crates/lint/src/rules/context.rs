@@ -173,6 +173,15 @@ impl<'a> Context<'a> {
                     }
                 }
             }
+            // What is made behind a return never is.
+            let mut made = vec![false; ir.objects.len()];
+            for (_, one) in ir.funcs().flat_map(|(_, body)| body.instrs()) {
+                if let Op::Make(object) = one.op
+                    && let Some(slot) = made.get_mut(object.index())
+                {
+                    *slot = true;
+                }
+            }
             // What another package does with a channel is not followed everywhere it may keep it.
             for call in &ir.calls {
                 if matches!(
@@ -185,6 +194,9 @@ impl<'a> Context<'a> {
                         }
                     }
                 }
+            }
+            for ((object, made), slot) in ir.objects.iter().zip(made).zip(&mut all) {
+                *slot |= !made && matches!(object.kind, ObjectKind::Chan { .. });
             }
             all
         });
@@ -229,7 +241,8 @@ impl<'a> Context<'a> {
     pub(super) fn is_test(&self, func: FuncId) -> bool {
         let ir = self.ir();
         let mut around = std::iter::successors(Some(func), |func| ir[*func].parent);
-        around.any(|func| matches!(ir[func].kind, FuncKind::Declared { in_test: true, .. }))
+        ir.path.ends_with("_test")
+            || around.any(|func| matches!(ir[func].kind, FuncKind::Declared { in_test: true, .. }))
     }
 
     /// Whether a channel may get to others as a value on a channel of theirs, or as what a function returns that somebody calls

@@ -18,7 +18,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
     let ir = context.ir();
     for (func, body) in ir.funcs() {
         // In `main` a wait for ever is a way to stay.
-        if context.is_main(func) || !context.live().may_be_live(func) {
+        if context.is_main(func) || !context.live().is_live(func) {
             continue;
         }
         for (instr, one) in body.instrs() {

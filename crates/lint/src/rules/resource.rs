@@ -175,8 +175,13 @@ fn is_given(context: &Context<'_>, resource: Resource, instr: InstrId, place: Pl
         } => is_it(*from),
         Op::Call(call) => {
             let call = &ir[*call];
+            // Read to its end it is as good as closed.
             let reads = match call.callee {
-                Callee::Extern(callee) => READERS.contains(&ir[callee].key.package.as_str()),
+                Callee::Extern(callee) => {
+                    let key = &ir[callee].key;
+                    READERS.contains(&key.package.as_str())
+                        && !matches!(key.name.as_str(), "ReadAll" | "Copy")
+                }
                 _ => false,
             };
             let mut given = call.args.iter().chain(&call.receiver);
