@@ -178,7 +178,7 @@ fn check_once(context: &Context<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Whether what a function starts unlocks a lock that it has not locked itself.
-fn is_unlocked_elsewhere(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
+pub(super) fn is_unlocked_elsewhere(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
     let ir = context.ir();
     let runs = context.live().runs(func);
     let by_child = ir.children(func).any(|child| {

@@ -38,6 +38,10 @@ fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
         matches!(op, Op::WgAdd { delta: Amount::Const(delta), .. } if *delta < 0)
     })?;
     for held in accused(context, wait, &ends) {
+        // Another goroutine gives it back meanwhile.
+        if super::double_lock::is_unlocked_elsewhere(context, wait.at.func, held.lock) {
+            continue;
+        }
         let lock = context.known_objects(held.lock)?;
         for done in &ends {
             if let Some(before) = context.lock_before(*done, lock, false) {
