@@ -456,9 +456,10 @@ fn a_command_can_make_the_requests() {
         &["-n", "30", "--warm-up", "0", "--exec", &fetch],
     );
     assert_eq!(document["load"]["requests"], 30);
-    // Without the endpoint the heap is read from outside: a goroutine and its channel stay for each request.
+    // Without the endpoint the heap is read from outside: a channel stays for each request. Thirty requests are too few for
+    // an interval that never holds zero, as the server's own buffers come and go.
     let heap = &document["load"]["heap"]["per_request"];
-    let low = heap["low"].as_f64().expect("a slope");
-    assert!(low > 0.0, "{heap}");
+    let estimate = heap["estimate"].as_f64().expect("a slope");
+    assert!(estimate > 0.0, "{heap}");
     assert_eq!(document["findings"][0]["count"], 30, "{document:#}");
 }
