@@ -9,7 +9,7 @@ use crate::{Outcome, output};
 const MAX_LINES: usize = 600;
 
 /// Which of our crates each crate may use: imports point down.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("decode", &["model"]),
     ("report", &["model"]),
@@ -17,9 +17,18 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("lint", &["model"]),
     ("capture", &["model", "decode", "goruntime"]),
     ("gate", &["model", "decode", "goruntime", "capture"]),
+    ("history", &["model"]),
     (
         "fleet",
-        &["model", "decode", "goruntime", "capture", "lint"],
+        &[
+            "model",
+            "decode",
+            "goruntime",
+            "report",
+            "capture",
+            "lint",
+            "history",
+        ],
     ),
     (
         "gorphan",
@@ -30,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "report",
             "capture",
             "gate",
+            "history",
             "fleet",
             "lint",
         ],
@@ -38,13 +48,14 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates in which unsafe code is forbidden for good; capture is its only room.
-const SAFE: [&str; 8] = [
+const SAFE: [&str; 9] = [
     "model",
     "decode",
     "goruntime",
     "report",
     "lint",
     "gate",
+    "history",
     "fleet",
     "gorphan",
 ];
