@@ -344,6 +344,10 @@ struct Service {
 
 impl Service {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(environment: &[(&str, &str)]) -> Self {
         use std::io::{BufRead, BufReader};
         let out = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("gate-service");
         let mut build = Command::new(go());
@@ -351,6 +355,7 @@ impl Service {
         let (output, _, err) = run(build.args(["build", "-o"]).arg(&out).arg("./service"));
         assert!(output.status.success(), "{err}");
         let mut child = Command::new(&out)
+            .envs(environment.iter().copied())
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()
@@ -441,6 +446,37 @@ fn goroutines_for_each_request_are_found_and_pools_are_not() {
         assert_eq!(finding["count"], grown);
         assert!((grown as f64 - 50.0 * slope).abs() <= 1.0, "{grown}");
     }
+}
+
+/// The example that everybody gives: a service of which main serves, and a connection is asked for its goroutines by two. Fifty
+/// requests leave fifty goroutines, and one that the first of them starts for good, which is no leak.
+#[test]
+fn fifty_requests_turn_3_goroutines_into_54() {
+    let service = Service::start_with(&[("GATE_ALONE", "1")]);
+    let url = format!("{}/classic", service.url);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gorphan"));
+    plain(&mut command);
+    command.args(["load", "--target", &service.url, "--http", &url]);
+    let (output, out, err) = run(command.args(["-n", "50", "--warm-up", "0"]));
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(
+        out.contains("50 requests: 3 goroutines before, 54 after"),
+        "{out}"
+    );
+    let line = source_line("fixtures/gate/service/main.go", "never <- 1");
+    let place = format!("main.leak.func1 (main.go:{line})");
+    assert!(
+        out.contains("leak[GR1001]: 50 goroutines") && out.contains(&place),
+        "{place} in {out}"
+    );
+    assert_eq!(out.matches("leak[").count(), 1, "{out}");
+}
+
+/// The line, from 1, with this text.
+fn source_line(file: &str, text: &str) -> usize {
+    let source = std::fs::read_to_string(root().join(file)).expect("it is there");
+    let found = source.lines().position(|line| line.contains(text));
+    found.expect("it has the line") + 1
 }
 
 #[test]

@@ -78,7 +78,9 @@ const FAILED: &str = "1 test binary failed and not looked at";
 
 /// A key on a terminal: all of the group get the signal.
 fn key(test: &str, key: u8, expected: &[&str]) {
-    let mut run = Run::start("script", &["-qec", &words(test), "/dev/null"]);
+    // Without exec a shell may stay in between, and die of the signal itself.
+    let command = format!("exec {}", words(test));
+    let mut run = Run::start("script", &["-qec", &command, "/dev/null"]);
     run.stdin.write_all(&[key]).expect("pressed");
     let (text, status) = run.end();
     for expected in expected {
