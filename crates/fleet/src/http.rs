@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Certificate, Identity, NoProxy, Proxy, Response, redirect};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Certificate, Identity, Method, NoProxy, Proxy, Response, redirect};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -23,6 +25,8 @@ const MAX_REDIRECTS: usize = 5;
 const EXCERPT_CHARS: usize = 120;
 /// Bytes of a refusal that are read.
 const EXCERPT_BYTES: usize = 2048;
+/// Bytes that are read of the answer to what was sent: a page of a hundred issues has some hundred kilobytes.
+const MAX_REPLY_BYTES: usize = 8 << 20;
 /// Kilobytes set aside for an answer that does not tell its length.
 const UNTOLD_KIB: u32 = 256;
 /// A connection that takes longer is not worth waiting for in a sweep.
@@ -159,6 +163,32 @@ pub(crate) struct Bounds {
     pub(crate) time: Duration,
 }
 
+/// A request that changes something elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Post {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An answer of whatever status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) retry_after_seconds: Option<u64>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// There was no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unanswered {
+    /// In one line without credentials.
+    pub(crate) why: String,
+    /// The request may have been acted on all the same.
+    pub(crate) may_have_arrived: bool,
+}
+
 /// A client for everything that is reached in one way.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -279,6 +309,56 @@ impl Client {
             url = next;
         }
         Err(FetchError::Redirect { to: shown(&url) })
+    }
+
+    /// Sends one request with a body, and gives the answer whatever its status. Redirects are not followed: a body that
+    /// was meant for one place does not go to another.
+    pub(crate) async fn send(&self, request: Post, time: Duration) -> Result<Reply, Unanswered> {
+        let not_sent = |error: FetchError| Unanswered {
+            why: error.to_string(),
+            may_have_arrived: false,
+        };
+        let mut headers = self.headers().map_err(not_sent)?;
+        for (name, value) in &request.headers {
+            let value = sensitive(name, value).map_err(not_sent)?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let sending = async {
+            let builder = self.inner.request(request.method, request.url);
+            let response = builder.headers(headers).body(request.body).send().await;
+            let mut response = response.map_err(|error| {
+                let certain = error.is_connect() || error.is_builder();
+                Unanswered {
+                    why: transport(error).to_string(),
+                    may_have_arrived: !certain,
+                }
+            })?;
+            let status = response.status().as_u16();
+            let header = response.headers().get(RETRY_AFTER);
+            let header = header.and_then(|value| value.to_str().ok());
+            let retry_after_seconds = header.and_then(|value| value.trim().parse().ok());
+            let mut body = Vec::new();
+            // The status is what counts; of a body that breaks off the start will do.
+            while let Ok(Some(piece)) = response.chunk().await {
+                let room = MAX_REPLY_BYTES.saturating_sub(body.len());
+                body.extend(piece.iter().take(room));
+                if room == 0 {
+                    break;
+                }
+            }
+            Ok(Reply {
+                status,
+                retry_after_seconds,
+                body,
+            })
+        };
+        match tokio::time::timeout(time, sending).await {
+            Ok(reply) => reply,
+            Err(_) => Err(Unanswered {
+                why: FetchError::Timeout { limit: time }.to_string(),
+                may_have_arrived: true,
+            }),
+        }
     }
 
     /// The headers of every request; secrets in files are read anew.

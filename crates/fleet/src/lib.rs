@@ -7,11 +7,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod config;
 pub mod discover;
 pub mod history;
 mod http;
 mod labels;
+pub mod ledger;
+pub mod owners;
+pub mod push;
 pub mod rank;
 pub mod sweep;
 

@@ -51,6 +51,8 @@ struct Wire {
     _sweep: IgnoredAny,
     #[serde(rename = "alerting")]
     _alerting: IgnoredAny,
+    #[serde(rename = "owners")]
+    _owners: IgnoredAny,
     #[serde(rename = "web")]
     _web: IgnoredAny,
 }

@@ -24,14 +24,32 @@ pub enum Status {
     New,
     /// It was found before.
     Ongoing,
+    /// Somebody looks after it.
+    Acknowledged,
+    /// Nobody wants to hear of it for a while.
+    Silenced,
+    /// It is gone.
+    Resolved,
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 5] = [
+        Self::New,
+        Self::Ongoing,
+        Self::Acknowledged,
+        Self::Silenced,
+        Self::Resolved,
+    ];
+
     /// The word in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Ongoing => "ongoing",
+            Self::Acknowledged => "acknowledged",
+            Self::Silenced => "silenced",
+            Self::Resolved => "resolved",
         }
     }
 }

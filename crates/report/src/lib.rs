@@ -336,6 +336,11 @@ impl Document<'_> {
     }
 }
 
+/// One finding of a sweep as it stands in the JSON report, for what is told of it one by one.
+pub fn fleet_finding(finding: &Finding, facts: &FleetFacts) -> serde_json::Value {
+    json::fleet::one(finding, facts)
+}
+
 /// Writes `document` in `format`.
 ///
 /// # Errors

@@ -185,7 +185,7 @@ fn proxies(section: &Section<'_>, config: &mut HttpConfig) -> Read<()> {
     Ok(())
 }
 
-fn credential(
+pub(super) fn credential(
     section: &Section<'_>,
     inline: &'static str,
     file: &'static str,

@@ -3,6 +3,7 @@
 //! Every key is known or an error that names file, line and the nearest key. Texts are kept as they are written, so that
 //! a version `1.10` is not read as a number.
 
+mod alerting;
 mod client;
 pub mod duration;
 mod providers;
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use yaml::{Section, Source};
+
+use crate::alert::Alerting;
+use crate::owners::OwnersConfig;
 
 pub use client::{Credential, HttpConfig, Secret, Tls};
 pub(crate) use providers::groups;
@@ -46,6 +50,10 @@ pub struct FleetConfig {
     pub history: Option<PathBuf>,
     /// Bounds of a sweep.
     pub sweep: SweepConfig,
+    /// Who is told.
+    pub alerting: Alerting,
+    /// Who is to fix what is found.
+    pub owners: OwnersConfig,
 }
 
 /// One entry of `scrape_configs`.
@@ -115,14 +123,7 @@ const PPROF: &str = "/debug/pprof/";
 type Read<T> = Result<T, ConfigError>;
 
 /// Keys of the file that other parts of the program read.
-const OTHERS: [&str; 6] = [
-    "source",
-    "own_code",
-    "detection",
-    "ignore",
-    "alerting",
-    "web",
-];
+const OTHERS: [&str; 5] = ["source", "own_code", "detection", "ignore", "web"];
 
 impl FleetConfig {
     /// Reads a configuration. `file` is its name in errors, and relative paths in it are taken from `folder`.
@@ -167,11 +168,22 @@ impl FleetConfig {
             None => SweepConfig::default(),
             Some(section) => sweep(section)?,
         };
+        let longest = jobs.iter().map(|job| job.interval).max();
+        let alerting = match top.section("alerting")? {
+            None => Alerting::default(),
+            Some(section) => alerting::alerting(section, folder, longest.unwrap_or(interval))?,
+        };
+        let owners = match top.section("owners")? {
+            None => OwnersConfig::default(),
+            Some(section) => alerting::owners(section, folder)?,
+        };
         top.finish()?;
         Ok(Self {
             jobs,
             history,
             sweep,
+            alerting,
+            owners,
         })
     }
 }

@@ -49,27 +49,33 @@ impl Source<'_> {
 
     /// Reads one document; an empty one is null.
     pub(crate) fn parse(&self, text: &str) -> Result<Node, ConfigError> {
+        let mut documents = self.parse_all(text)?.into_iter();
+        let first = documents.next().unwrap_or_else(|| place(1, 1));
+        match documents.next() {
+            None => Ok(first),
+            Some(second) => Err(self.error(&second, "there is a second document; one is read")),
+        }
+    }
+
+    /// Reads every document.
+    pub(crate) fn parse_all(&self, text: &str) -> Result<Vec<Node>, ConfigError> {
         let mut loader = Loader {
             source: *self,
             parser: Parser::new_from_str(text),
             anchors: HashMap::new(),
             nodes: 0,
         };
-        let mut root = None;
+        let mut documents = Vec::new();
         while let Some((event, line, column)) = loader.next()? {
             match event {
                 Event::StreamStart
                 | Event::DocumentStart(..)
                 | Event::DocumentEnd
                 | Event::StreamEnd => {}
-                event if root.is_none() => root = Some(loader.node(event, line, column, 0)?),
-                _ => {
-                    let at = place(line, column);
-                    return Err(self.error(&at, "there is a second document; one is read"));
-                }
+                event => documents.push(loader.node(event, line, column, 0)?),
             }
         }
-        Ok(root.unwrap_or_else(|| place(1, 1)))
+        Ok(documents)
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Address {
     Http(Box<Profiles>),
     /// A process of this machine.
     Process(u32),
+    /// Nowhere: it sends its profiles.
+    Pushed,
 }
 
 /// The addresses of a target's profiles.
@@ -76,6 +78,7 @@ impl Target {
         match &self.address {
             Address::Http(profiles) => crate::http::shown(&profiles.goroutine),
             Address::Process(pid) => format!("process {pid}"),
+            Address::Pushed => format!("{} (pushed)", self.instance()),
         }
     }
 
@@ -88,6 +91,7 @@ impl Target {
                 format!("{host}:{}", goroutine.port_or_known_default().unwrap_or(0))
             }
             Address::Process(pid) => format!("process {pid}"),
+            Address::Pushed => format!("{} (pushed)", self.instance()),
         }
     }
 }

@@ -29,6 +29,7 @@ fn shown(found: &Found) -> String {
         let url = match &target.address {
             Address::Http(profiles) => profiles.goroutine.to_string(),
             Address::Process(pid) => format!("process {pid}"),
+            Address::Pushed => "pushed".to_owned(),
         };
         let labels: Vec<String> = target
             .labels

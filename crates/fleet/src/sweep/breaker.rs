@@ -14,6 +14,20 @@ pub struct Breaker {
 }
 
 impl Breaker {
+    /// What was kept of one.
+    pub(crate) fn of(failures: u32, left_out: u32, reason: String) -> Self {
+        Self {
+            failures,
+            left_out,
+            reason,
+        }
+    }
+
+    /// What is to be kept: failed sweeps in a row, sweeps left out since the last, and why the last failed.
+    pub(crate) fn parts(&self) -> (u32, u32, &str) {
+        (self.failures, self.left_out, &self.reason)
+    }
+
     /// Another sweep failed.
     pub fn failed(&mut self, reason: &str) {
         self.failures = self.failures.saturating_add(1);

@@ -41,6 +41,7 @@ pub(super) async fn goroutines(
             told.attempts = 1;
             return process(*pid).await;
         }
+        Address::Pushed => return Err("it sends its profiles and is not asked".to_owned()),
     };
     let mut left = RETRIES;
     let mut wait = RETRY_AFTER;

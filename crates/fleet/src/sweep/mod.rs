@@ -68,6 +68,21 @@ pub struct Swept {
     pub bytes: u64,
 }
 
+impl Swept {
+    /// Takes in profiles that were sent, as if they had been fetched. An instance that was fetched is not looked at twice.
+    pub fn add_pushed(&mut self, pushed: Vec<(Arc<Target>, Snapshot, Option<Snapshot>)>) {
+        let name = |target: &Target| (target.service().to_owned(), target.instance().to_owned());
+        let fetched: HashSet<_> = self.looks.iter().map(|look| name(&look.target)).collect();
+        for (target, snapshot, leaks) in pushed {
+            if !fetched.contains(&name(&target)) {
+                let look = self.exemplars.add(target, snapshot, leaks);
+                self.looks.push(look);
+            }
+        }
+        self.looks.sort_by_key(|look| key(&look.target));
+    }
+}
+
 /// Sweeps, and remembers between sweeps which targets fail and which have no leak profile.
 pub struct Sweeper {
     effects: Effects,
@@ -116,6 +131,11 @@ impl Sweeper {
     pub fn with_breakers(mut self, breakers: HashMap<(String, String), Breaker>) -> Self {
         self.breakers = breakers;
         self
+    }
+
+    /// What is known of failures, for the sweeps of another run.
+    pub fn breakers(&self) -> &HashMap<(String, String), Breaker> {
+        &self.breakers
     }
 
     /// Looks at every target once. Must run on a tokio runtime; decoding runs on its blocking threads.

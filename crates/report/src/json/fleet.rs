@@ -1,5 +1,6 @@
 //! A sweep over a fleet.
 
+use gorphan_model::Finding;
 use gorphan_model::fleet::FleetFacts;
 
 use super::{document as base, finding, group, known, no_summary, wire};
@@ -27,6 +28,16 @@ pub(super) fn document<'a>(report: &'a FleetReport<'_>) -> wire::Document<'a> {
             .collect(),
         ..base(&report.target, &report.problems)
     }
+}
+
+/// One finding, as it stands in the document of a sweep.
+pub(crate) fn one(one: &Finding, facts: &FleetFacts) -> serde_json::Value {
+    let wire = wire::Finding {
+        fleet: Some(fleet(facts)),
+        ..finding(one)
+    };
+    // Texts and finite numbers: nothing that JSON cannot hold.
+    serde_json::to_value(wire).unwrap_or_default()
 }
 
 fn fleet(facts: &FleetFacts) -> wire::Fleet<'_> {

@@ -10,7 +10,7 @@ use crate::{
     DiffReport, Document, Error, GcTraceReport, LoadReport, Report, Style, TOOL, TargetInfo, words,
 };
 
-mod fleet;
+pub(crate) mod fleet;
 mod lint;
 mod proof;
 mod why;
