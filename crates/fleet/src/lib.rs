@@ -2,8 +2,10 @@
 //! healthy sites over time.
 //!
 //! [`config`] reads the part of `gorphan.yaml` that a fleet needs, [`discover`] finds targets, [`sweep`] fetches and merges
-//! them by blocked site, [`history`] keeps what sweeps saw, and [`rank`] judges. Clocks and randomness come from outside:
-//! a sweep's time is an argument, and so is what spreads retries.
+//! them by blocked site, [`history`] keeps what sweeps saw, and [`rank`] judges. The [`ledger`] knows findings over sweeps,
+//! [`owners`] who is to fix them, and [`alert`] tells them. [`push`] takes profiles that programs send.
+//!
+//! Clocks and randomness come from outside: a sweep's time is an argument, and so is what spreads retries.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +20,7 @@ pub mod owners;
 pub mod push;
 pub mod rank;
 pub mod sweep;
+pub mod telling;
 
 pub use config::{ConfigError, FleetConfig};
 pub use http::FetchError;

@@ -43,6 +43,12 @@ fn main() -> ExitCode {
         Command::Load(args) => cmd::load::run(args),
         #[cfg(feature = "fleet")]
         Command::Sweep(args) => cmd::sweep::run(args),
+        #[cfg(feature = "fleet")]
+        Command::Findings(args) => cmd::findings::list(args),
+        #[cfg(feature = "fleet")]
+        Command::Ack(args) => cmd::findings::acknowledge(args),
+        #[cfg(feature = "fleet")]
+        Command::Silence(args) => cmd::findings::silence(args),
         Command::Ps(args) => cmd::ps::run(args),
         Command::Diff(args) => cmd::diff::run(args),
         Command::Gctrace(args) => cmd::gctrace::run(args),

@@ -37,6 +37,21 @@ impl SourceRoot {
         self.find(name)?.to_str().map(str::to_owned)
     }
 
+    /// Where that file is within the root, with `/` between its parts.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn relative(&self, name: &str) -> Option<String> {
+        let path = self.find(name)?;
+        let parts = path.strip_prefix(&self.root).ok()?.iter();
+        let parts: Option<Vec<&str>> = parts.map(|part| part.to_str()).collect();
+        Some(parts?.join("/"))
+    }
+
+    /// The directory.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn find(&self, name: &str) -> Option<PathBuf> {
         let path = Path::new(name);
         let climbs = path.components().any(|part| part == Component::ParentDir);
@@ -154,6 +169,15 @@ mod tests {
         ] {
             assert_eq!(tree.root.text(name).as_deref(), Some(text), "{name}");
         }
+    }
+
+    #[cfg(feature = "fleet")]
+    #[test]
+    fn a_file_has_its_place_within_the_root() {
+        let tree = tree();
+        let place = tree.root.relative("example.com/shop/bus/bus.go");
+        assert_eq!(place.as_deref(), Some("bus/bus.go"));
+        assert_eq!(tree.root.relative("example.com/other/bus/bus.go"), None);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct FleetConfig {
     pub jobs: Vec<Job>,
     /// Where the history is kept; `None` for the default.
     pub history: Option<PathBuf>,
+    /// The file of the ledger; `None` for the one in the folder of the history.
+    pub ledger: Option<PathBuf>,
     /// Bounds of a sweep.
     pub sweep: SweepConfig,
     /// Who is told.
@@ -156,12 +158,13 @@ impl FleetConfig {
             }
             jobs.push(job);
         }
-        let history = match top.section("history")? {
-            None => None,
+        let (history, ledger) = match top.section("history")? {
+            None => (None, None),
             Some(section) => {
-                let path = section.text("path")?;
+                let (path, ledger) = (section.text("path")?, section.text("ledger")?);
                 section.finish()?;
-                path.map(|path| folder.join(path))
+                let within = |path: Option<String>| path.map(|path| folder.join(path));
+                (within(path), within(ledger))
             }
         };
         let sweep = match top.section("sweep")? {
@@ -181,6 +184,7 @@ impl FleetConfig {
         Ok(Self {
             jobs,
             history,
+            ledger,
             sweep,
             alerting,
             owners,

@@ -122,10 +122,8 @@ impl Ledger {
         let silence = silence
             .ok_or_else(|| LedgerError::Invalid(format!("there is no silence {id} that holds")))?;
         self.write("end a silence", |sql| {
-            sql.execute(
-                "UPDATE silences SET until = ?2 WHERE id = ?1",
-                params![id, who.at],
-            )?;
+            // It was there, as the events tell; no sweep of whatever time is to be silent for it.
+            sql.execute("DELETE FROM silences WHERE id = ?1", [id])?;
             for fingerprint in Silences::fitting(sql, &silence.scope)? {
                 did(sql, &fingerprint, who.at, "unsilenced", &name, "")?;
             }

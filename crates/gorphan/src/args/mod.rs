@@ -1,5 +1,7 @@
 //! The command line, as clap derives it. Options that several commands share are in [`options`].
 
+#[cfg(feature = "fleet")]
+pub(crate) mod findings;
 pub(crate) mod lint;
 pub(crate) mod options;
 
@@ -68,6 +70,15 @@ pub(crate) enum Command {
     /// Look once at every instance of a fleet, keep what was seen, and report what leaks
     #[cfg(feature = "fleet")]
     Sweep(Box<Sweep>),
+    /// List what sweeps have found, or tell all of one finding
+    #[cfg(feature = "fleet")]
+    Findings(findings::Findings),
+    /// Say that you look after a finding
+    #[cfg(feature = "fleet")]
+    Ack(findings::Ack),
+    /// Tell nobody of findings for a while
+    #[cfg(feature = "fleet")]
+    Silence(findings::SilenceArgs),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)
     #[command(hide = true)]
     ExecTest(ExecTest),
@@ -326,6 +337,9 @@ pub(crate) struct Sweep {
     /// The time of the sweep, for backfills and simulations (default: now)
     #[arg(long, value_name = "RFC3339")]
     pub(crate) at: Option<jiff::Timestamp>,
+    /// Tell nobody: print on standard error what receivers would get. The sweep is kept, its findings stay new
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) report: ReportArgs,
@@ -340,6 +354,7 @@ Examples:
   gorphan sweep -c gorphan.yaml
   gorphan sweep --check-config -c gorphan.yaml
   gorphan sweep -c gorphan.yaml --format json --output sweep.json
+  gorphan sweep -c gorphan.yaml --dry-run             what would be told to whom
 
 Exit status: 1 if anything new at or above --fail-on was found; what was found before does not fail a sweep again.";
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod diff;
 pub(crate) mod explain;
+#[cfg(feature = "fleet")]
+pub(crate) mod findings;
 pub(crate) mod gctrace;
 pub(crate) mod inspect;
 pub(crate) mod lint;

@@ -80,7 +80,7 @@ fn row(process: &GoProcess) -> [String; 6] {
 }
 
 /// Names are the processes' own; none of them may move the cursor.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control()

@@ -2,31 +2,40 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gorphan_fleet::alert::deliver;
 use gorphan_fleet::discover::{Discovery, Found, Surroundings};
 use gorphan_fleet::history::{History, Journal, SweepRecord};
+use gorphan_fleet::ledger::Ledger;
+use gorphan_fleet::owners::Owners;
 use gorphan_fleet::rank::{Judge, Judgement, cost};
 use gorphan_fleet::sweep::{Context, Effects, Sweeper, Swept};
-use gorphan_fleet::{ConfigError, FleetConfig};
+use gorphan_fleet::{ConfigError, FleetConfig, telling};
 use gorphan_model::Problem;
 use gorphan_model::fleet::{FleetFacts, Status};
 use gorphan_report::{Document, FleetReport, TargetInfo};
 
 use super::Outcome;
+use super::findings::{failure, ledger_path};
 use crate::args::Sweep;
 use crate::config;
 use crate::error::{Failure, Result};
 use crate::output;
 use crate::settings::{Settings, write_baseline};
+use crate::source::SourceRoot;
 
 /// Where the history is kept unless it is configured, beside the configuration.
 const HISTORY: &str = "history";
 
+/// Time to tell receivers; what is not told then is told by the next sweep.
+const DELIVERY: Duration = Duration::from_secs(60);
+
 /// Runs the command.
 pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
     let settings = Settings::load(&args.judge, args.report.source_root.as_deref())?;
-    let (path, fleet) = configuration(args)?;
+    let (path, fleet) = configuration(args.judge.config.as_deref())?;
     if args.check_config {
         let jobs: Vec<&str> = fleet.jobs.iter().map(|job| job.name.as_str()).collect();
         let jobs = jobs.join(", ");
@@ -38,8 +47,7 @@ pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
         return Ok(Outcome::Clean);
     }
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_second();
-    let folder = path.parent().unwrap_or(Path::new("")).join(HISTORY);
-    let folder = fleet.history.clone().unwrap_or(folder);
+    let folder = history_folder(&path, &fleet);
     let mut journal = Journal::open(&folder).map_err(|error| Failure::new(error.to_string()))?;
     if journal.last().is_some_and(|last| at <= last) {
         return Err(Failure::new(format!(
@@ -48,18 +56,22 @@ pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
         ))
         .advise("give a later time with --at, or another history.path"));
     }
+    let ledger = Ledger::open(&ledger_path(&fleet, &folder)).map_err(failure)?;
+    let ledger = Mutex::new(ledger);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start network access: {error}")))?;
-    let done = runtime.block_on(sweep(&fleet, &settings, &mut journal, at));
+    let kept = (&mut journal, &ledger);
+    let done = runtime.block_on(sweep(&fleet, &settings, kept, at, args.dry_run));
     // A name look-up that hangs must not hold up the exit.
     runtime.shutdown_background();
-    let (found, swept, judgement) = done?;
+    let (found, swept, judgement, told) = done?;
     let outcome = outcome(args, &judgement);
     write_baseline(&args.judge, &judgement.groups)?;
     let mut problems = settings.problems.clone();
     problems.extend(troubles(&found, &swept));
+    problems.extend(told.into_iter().map(Problem::new));
     let document = Document::Fleet(FleetReport {
         target: TargetInfo {
             kind: "fleet",
@@ -85,10 +97,17 @@ pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn configuration(args: &Sweep) -> Result<(PathBuf, FleetConfig)> {
+/// Where the history is kept.
+pub(crate) fn history_folder(path: &Path, fleet: &FleetConfig) -> PathBuf {
+    let folder = path.parent().unwrap_or(Path::new("")).join(HISTORY);
+    fleet.history.clone().unwrap_or(folder)
+}
+
+/// The configuration of the fleet, given or found, with its file.
+pub(crate) fn configuration(given: Option<&Path>) -> Result<(PathBuf, FleetConfig)> {
     let working = std::env::current_dir()
         .map_err(|error| Failure::new(format!("cannot tell the working directory: {error}")))?;
-    let found = config::text(args.judge.config.as_deref(), &working)?;
+    let found = config::text(given, &working)?;
     let (path, text) = found.ok_or_else(|| {
         Failure::new("there is no configuration that says where the fleet is")
             .advise("write scrape_configs into gorphan.yaml, or give another file with -c")
@@ -109,9 +128,10 @@ fn mistake(error: ConfigError) -> Failure {
 async fn sweep(
     fleet: &FleetConfig,
     settings: &Settings,
-    journal: &mut Journal,
+    (journal, ledger): (&mut Journal, &Mutex<Ledger>),
     at: i64,
-) -> Result<(Found, Swept, Judgement)> {
+    dry_run: bool,
+) -> Result<(Found, Swept, Judgement, Vec<String>)> {
     let failed = |error: gorphan_fleet::history::JournalError| Failure::new(error.to_string());
     let found = Discovery::new(Surroundings::of_process())
         .find(fleet, Duration::ZERO)
@@ -128,7 +148,8 @@ async fn sweep(
         .advise("gorphan sweep --check-config checks the configuration"));
     }
     let seed = u64::from(std::process::id()) ^ at.unsigned_abs();
-    let mut sweeper = Sweeper::new(Effects::real(seed)).with_breakers(journal.breakers());
+    let breakers = opened(ledger).breakers().map_err(failure)?;
+    let mut sweeper = Sweeper::new(Effects::real(seed)).with_breakers(breakers);
     let swept = sweeper.sweep(fleet, found.targets.clone()).await;
     let record = SweepRecord::of(&swept, at);
     journal.append(&record).map_err(failed)?;
@@ -139,36 +160,65 @@ async fn sweep(
     };
     let judged = judge.judge(&record, &swept.exemplars, journal);
     let mut judgement = judged.map_err(failed)?;
-    let before = journal.dumps();
-    let mut dumps = before.clone();
+    let mut dumps = opened(ledger).dumps().map_err(failure)?;
     let contexts = sweeper
         .look_closer(fleet, &judgement.suspects, at, &mut dumps)
         .await;
-    complete(&mut judgement, &contexts, journal);
-    let prints = judgement
-        .facts
-        .iter()
-        .map(|facts| facts.fingerprint.clone());
-    let asked = dumps
-        .into_iter()
-        .filter(|(service, at)| before.get(service) != Some(at));
-    let asked = asked.map(|(service, _)| service).collect();
-    journal.note(prints.collect(), asked).map_err(failed)?;
-    Ok((found, swept, judgement))
+    complete(&mut judgement, &contexts);
+    let kept = opened(ledger).keep(sweeper.breakers(), &dumps);
+    kept.map_err(failure)?;
+    let told = tell(
+        fleet,
+        settings,
+        ledger,
+        at,
+        (&mut judgement, &swept),
+        dry_run,
+    )
+    .await?;
+    Ok((found, swept, judgement, told))
 }
 
-/// What the history and the closer look know of the findings.
-fn complete(judgement: &mut Judgement, contexts: &HashMap<String, Context>, journal: &Journal) {
+/// Names owners, takes the sweep into the ledger, and brings what is to be told to its receivers. Gives what went wrong.
+async fn tell(
+    fleet: &FleetConfig,
+    settings: &Settings,
+    ledger: &Mutex<Ledger>,
+    at: i64,
+    (judgement, swept): (&mut Judgement, &Swept),
+    dry_run: bool,
+) -> Result<Vec<String>> {
+    let root = settings.source.as_ref();
+    let (owners, mut problems) = Owners::load(&fleet.owners, root.map(SourceRoot::root));
+    let path = |name: &str| root.and_then(|root| root.relative(name));
+    telling::name_owners(judgement, &owners, &path);
+    let taken = telling::take_in(ledger, &fleet.alerting, at, judgement, swept, dry_run);
+    let taken = taken.map_err(failure)?;
+    if dry_run {
+        for message in &taken.messages {
+            anstream::eprintln!("{message}\n");
+        }
+        return Ok(problems);
+    }
+    if !fleet.alerting.receivers.is_empty() {
+        let delivered = deliver(ledger, &fleet.alerting, at, DELIVERY).await;
+        problems.extend(delivered.map_err(failure)?.problems);
+    }
+    Ok(problems)
+}
+
+fn opened(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the closer look knows of the findings.
+fn complete(judgement: &mut Judgement, contexts: &HashMap<String, Context>) {
     let all = judgement
         .facts
         .iter_mut()
         .zip(&judgement.suspects)
         .zip(&mut judgement.groups);
     for ((facts, suspect), group) in all {
-        if let Some(first) = journal.first_found(&facts.fingerprint) {
-            facts.first_seen = first;
-            facts.status = Status::Ongoing;
-        }
         let Some(context) = contexts.get(&facts.service) else {
             continue;
         };
