@@ -4,6 +4,7 @@
 
 mod accept;
 mod bench;
+mod bench_fleet;
 mod bench_gate;
 mod bench_lint;
 mod bench_proof;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
   bench proof GO  proofs beside Go's own detector, dumps and debuggers, with a go command from 1.27 on
+  bench fleet [SWEEPS]  a sweep over 50,000 instances, and a history of 5 million rows a sweep
   bench gate [GORPHAN]  go test alone, under gorphan test, and with goleak; GORPHAN is built already
   bench lint GO [STATICCHECK]  the source of a Go release, beside go vet and staticcheck
   bench source  of that only reading Go source, beside Go's own parser; needs Go
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["bench"] => bench::run_all(&root()),
         ["bench", "proof", go] => bench_proof::run_all(&root(), go),
+        ["bench", "fleet"] => bench_fleet::run_all(&root(), None),
+        ["bench", "fleet", sweeps] => bench_fleet::run_all(&root(), Some(sweeps)),
         ["bench", "gate"] => bench_gate::run_all(&root(), None),
         ["bench", "gate", gorphan] => bench_gate::run_all(&root(), Some(gorphan)),
         ["bench", "lint", go] => bench_lint::run_all(&root(), go, None),

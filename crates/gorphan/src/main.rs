@@ -49,6 +49,10 @@ fn main() -> ExitCode {
         Command::Ack(args) => cmd::findings::acknowledge(args),
         #[cfg(feature = "fleet")]
         Command::Silence(args) => cmd::findings::silence(args),
+        #[cfg(feature = "fleet")]
+        Command::Query(args) => cmd::query::run(args),
+        #[cfg(feature = "fleet")]
+        Command::History(args) => cmd::history::run(args),
         Command::Ps(args) => cmd::ps::run(args),
         Command::Diff(args) => cmd::diff::run(args),
         Command::Gctrace(args) => cmd::gctrace::run(args),

@@ -13,6 +13,9 @@ pub(crate) mod yaml;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gorphan_history::{
+    DEFAULT_BUFFER_BYTES, DEFAULT_RAW_SECONDS, DEFAULT_ROLLED_UP_SECONDS, Location,
+};
 use yaml::{Section, Source};
 
 use crate::alert::Alerting;
@@ -46,8 +49,8 @@ pub struct ConfigError {
 pub struct FleetConfig {
     /// In the order of the file; names are unique.
     pub jobs: Vec<Job>,
-    /// Where the history is kept; `None` for the default.
-    pub history: Option<PathBuf>,
+    /// How the history is kept.
+    pub history: HistoryConfig,
     /// The file of the ledger; `None` for the one in the folder of the history.
     pub ledger: Option<PathBuf>,
     /// Bounds of a sweep.
@@ -87,6 +90,31 @@ pub struct Job {
     pub relabel: Vec<Rule>,
     /// Targets at most; 0 is no limit.
     pub target_limit: usize,
+}
+
+/// How the history is kept: `history` in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Where; `None` for the default.
+    pub place: Option<Location>,
+    /// How long sweeps are kept whole.
+    pub raw: Duration,
+    /// How long roll-ups are kept.
+    pub roll_ups: Duration,
+    /// Bytes of sweeps that may wait in memory for a store that is away. Only a program that goes on can wait.
+    pub buffer_bytes: usize,
+}
+
+impl Default for HistoryConfig {
+    fn default() -> Self {
+        let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
+        Self {
+            place: None,
+            raw: seconds(DEFAULT_RAW_SECONDS),
+            roll_ups: seconds(DEFAULT_ROLLED_UP_SECONDS),
+            buffer_bytes: DEFAULT_BUFFER_BYTES,
+        }
+    }
 }
 
 /// Bounds of a sweep: `sweep` in the file.
@@ -159,13 +187,8 @@ impl FleetConfig {
             jobs.push(job);
         }
         let (history, ledger) = match top.section("history")? {
-            None => (None, None),
-            Some(section) => {
-                let (path, ledger) = (section.text("path")?, section.text("ledger")?);
-                section.finish()?;
-                let within = |path: Option<String>| path.map(|path| folder.join(path));
-                (within(path), within(ledger))
-            }
+            None => (HistoryConfig::default(), None),
+            Some(section) => history(section, folder)?,
         };
         let sweep = match top.section("sweep")? {
             None => SweepConfig::default(),
@@ -200,6 +223,45 @@ fn positive(section: &Section<'_>, key: &'static str) -> Read<Option<Duration>> 
             .error(node, format!("{key} must be more than 0"))),
         _ => Ok(duration),
     }
+}
+
+/// The least time that sweeps are kept whole: a sweep compares with what was seen a day ago at most.
+const LEAST_RAW: Duration = Duration::from_secs(24 * 3600);
+/// The least time that roll-ups are kept: growth is told from four weeks.
+const LEAST_ROLL_UPS: Duration = Duration::from_secs(28 * 86_400);
+
+fn history(section: Section<'_>, folder: &Path) -> Read<(HistoryConfig, Option<PathBuf>)> {
+    let default = HistoryConfig::default();
+    let at_least = |key: &'static str, least: Duration, default: Duration| match (
+        section.duration(key)?,
+        section.get(key),
+    ) {
+        (Some(given), Some(node)) if given < least => {
+            let least = duration::show(least);
+            Err(section
+                .source
+                .error(node, format!("{key} must be at least {least}")))
+        }
+        (given, _) => Ok(given.unwrap_or(default)),
+    };
+    let place = match (section.text("path")?, section.get("path")) {
+        (Some(text), Some(node)) => {
+            Some(Location::parse(&text, folder).map_err(|why| section.source.error(node, why))?)
+        }
+        _ => None,
+    };
+    let read = HistoryConfig {
+        place,
+        raw: at_least("raw", LEAST_RAW, default.raw)?,
+        roll_ups: at_least("roll_ups", LEAST_ROLL_UPS, default.roll_ups)?,
+        buffer_bytes: section
+            .number("buffer_bytes")?
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(default.buffer_bytes),
+    };
+    let ledger = section.text("ledger")?.map(|path| folder.join(path));
+    section.finish()?;
+    Ok((read, ledger))
 }
 
 fn sweep(section: Section<'_>) -> Read<SweepConfig> {

@@ -66,7 +66,7 @@ scrape_configs:
     relabel_configs:
       - {source_labels: [__meta_kubernetes_namespace], regex: sh.*, action: keep}
 sweep: {max_requests: 8, spread: 30s}
-history: {path: ./history}
+history: {path: ./history, raw: 7d}
 ",
     )
     .expect("a configuration");
@@ -82,9 +82,10 @@ history: {path: ./history}
     assert_eq!(job.http.authorization, Some(("Bearer".to_owned(), token)));
     assert_eq!(config.sweep.max_requests, 8);
     assert_eq!(
-        config.history.as_deref(),
-        Some(Path::new("/etc/shop/./history"))
+        config.history.place,
+        Some(Location::Folder("/etc/shop/./history".into()))
     );
+    assert_eq!(config.history.raw, Duration::from_secs(7 * 86_400));
     assert!(
         !format!("{config:?}").contains("proxy:3128"),
         "secrets are not shown"
@@ -93,6 +94,15 @@ history: {path: ./history}
 
 #[test]
 fn mistakes_name_their_place_and_the_nearest_key() {
+    check_error(
+        "history: {path: 'http://host/path'}\n",
+        "1:17: \"http://host/path\": histories are kept in a folder or below s3://, gs:// or az://",
+    );
+    check_error("history: {raw: 1h}\n", "1:16: raw must be at least 1d");
+    check_error(
+        "history: {roll_ups: 1w}\n",
+        "1:21: roll_ups must be at least 28d",
+    );
     check_error(
         "scrape_configs:\n  - job_name: a\n    static_confgs: []\n",
         "3:5: unknown key \"static_confgs\" (did you mean \"static_configs\"?)",

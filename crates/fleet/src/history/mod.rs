@@ -1,87 +1,16 @@
-//! What sweeps saw, kept: the one seam between judgement and storage.
-//!
-//! Judgement asks two things of a [`History`]: to take in a sweep and give back what it means for each site, and to tell what
-//! there was before. [`Memory`] rolls sweeps up as they come; [`Journal`] keeps them in a file of JSON lines and rolls them up
-//! again when it is opened. Another store replaces the journal without anybody else noticing.
+//! What sweeps saw, kept: the one seam between judgement and storage, which is `gorphan_history`.
 
-mod journal;
+mod open;
 mod record;
-mod rollup;
 
-use std::sync::Arc;
+pub use gorphan_history::{
+    Capture, CaptureInfo, FailureRecord, History, InstanceRecord, InstanceSeries, KnownSite,
+    Limits, Location, Memory, Moment, Options, Point, Reader, SiteCount, SiteKey, SiteRecord,
+    StackRecord, Store, StoreError, SweepRecord, Table, Value, WARM_UP_SECONDS,
+};
 
-use gorphan_model::Operation;
+pub use open::open;
+pub use record::record;
 
-pub use journal::{Journal, JournalError};
-pub use record::{FailureRecord, InstanceRecord, SiteCount, SiteRecord, SweepRecord};
-pub use rollup::Memory;
-
-/// What is followed over time: lines of a function move with versions, its name does not.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SiteKey {
-    /// The service.
-    pub service: Arc<str>,
-    /// What the goroutines are blocked in.
-    pub operation: Operation,
-    /// The canonical function.
-    pub function: Arc<str>,
-}
-
-/// One site in one version of a service at one sweep, over all instances.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Point {
-    /// Seconds of Unix time.
-    pub at: i64,
-    /// The version; empty where unknown.
-    pub version: Arc<str>,
-    /// Instances of the version that were reached, with the site or without.
-    pub instances: u32,
-    /// Goroutines in all of them.
-    pub sum: u64,
-    /// Goroutines in the one with the most.
-    pub max: u64,
-    /// Instances that are past their warm-up and were seen before, in the same life.
-    pub continuing: u32,
-    /// Goroutines that those have more than when they were seen before.
-    pub delta: i64,
-    /// Seconds between, of all those together.
-    pub seconds: f64,
-    /// Instances that were first seen at this sweep, or are another process than before.
-    pub starts: u32,
-}
-
-/// Seconds after its first sight in which growth of an instance is not counted: pools and caches fill.
-pub const WARM_UP_SECONDS: i64 = 3 * 3600;
-
-/// Stored sweeps.
-pub trait History {
-    /// Why it cannot be read or written.
-    type Error: std::error::Error;
-
-    /// Takes in a sweep, and gives its points by site. A sweep that is not after the last one gives none.
-    ///
-    /// # Errors
-    /// When it cannot be stored; then it is as if it had not been.
-    fn append(&mut self, sweep: &SweepRecord) -> Result<Vec<(Arc<SiteKey>, Point)>, Self::Error>;
-
-    /// The points of a site, oldest first.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn series(&self, key: &SiteKey) -> Result<Vec<Point>, Self::Error>;
-
-    /// Every site that is known.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn sites(&self) -> Result<Vec<Arc<SiteKey>>, Self::Error>;
-
-    /// The first sweep in which a service was seen.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn since(&self, service: &str) -> Result<Option<i64>, Self::Error>;
-}
-
-#[cfg(test)]
-mod tests;
+/// Where the history is kept unless it is configured, beside the configuration.
+pub const FOLDER: &str = "history";

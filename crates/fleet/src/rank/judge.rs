@@ -7,7 +7,6 @@ use gorphan_model::fleet::{Cost, FleetFacts, Instances, Rate, Status};
 use gorphan_model::group::Site;
 use gorphan_model::verdict::{Dismissal, DismissedBy, Policy, reconsider};
 use gorphan_model::{Evidence, Finding, Group, Verdict};
-use sha2::{Digest, Sha256};
 
 use super::THRESHOLD;
 use super::growth::{DAYS_TO_FALSE_ALARM, Detector, Growth};
@@ -16,9 +15,6 @@ use super::source::transient;
 use super::version::first_bad;
 use crate::history::{History, SiteKey, SweepRecord};
 use crate::sweep::{Context, Exemplar, Exemplars, Suspect};
-
-/// Characters of a fingerprint: 64 bits are plenty for the findings of one company.
-const FINGERPRINT_BYTES: usize = 8;
 
 /// What to judge by.
 pub struct Judge<'a> {
@@ -248,10 +244,7 @@ fn facts(case: &Case<'_>, first_version: Option<String>, at: i64) -> FleetFacts 
 
 /// What stays the same when lines move: service, operation and function.
 pub fn fingerprint(service: &str, site: &Site) -> String {
-    let text = format!("{service}\0{}\0{}", site.operation.as_str(), site.function);
-    let sum = Sha256::digest(text.as_bytes());
-    let shown = sum.iter().take(FINGERPRINT_BYTES);
-    shown.map(|byte| format!("{byte:02x}")).collect()
+    key(service, site).fingerprint()
 }
 
 /// What a finding costs, from a closer look at one of its instances: its share of the stacks, and how long memory lasts.

@@ -79,23 +79,30 @@ pub fn spreads(sweep: &SweepRecord) -> BTreeMap<(String, Site), Spread> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::{InstanceRecord, SiteCount, SiteRecord};
 
     /// Goroutines of one site by instance, and the root mean square that they have.
     #[track_caller]
     fn check(counts: &[u64], rms: f64) {
-        let sites: Vec<String> = counts
-            .iter()
-            .enumerate()
-            .map(|(index, count)| {
-                let sites = if *count > 0 { format!("[[0,{count},0]]") } else { "[]".to_owned() };
-                format!("{{\"job\":\"j\",\"service\":\"s\",\"instance\":\"i{index}\",\"goroutines\":9,\"sites\":{sites}}}")
-            })
-            .collect();
-        let text = format!(
-            "{{\"version\":1,\"at\":0,\"failures\":[],\"sites\":[{{\"operation\":\"chan send\",\"function\":\"f\",\"file\":\"\",\"line\":0}}],\"instances\":[{}]}}",
-            sites.join(",")
-        );
-        let record: SweepRecord = serde_json::from_str(&text).expect("a record");
+        let mut record = SweepRecord::new(0);
+        record.sites.push(SiteRecord {
+            operation: "chan send".to_owned(),
+            function: "f".into(),
+            file: "".into(),
+            line: 0,
+        });
+        for (index, count) in counts.iter().enumerate() {
+            let here = (*count > 0).then_some(SiteCount(0, *count, 0));
+            record.instances.push(InstanceRecord {
+                job: "j".to_owned(),
+                service: "s".into(),
+                instance: format!("i{index}").into(),
+                version: "".into(),
+                start: "".into(),
+                goroutines: 9,
+                sites: here.into_iter().collect(),
+            });
+        }
         let spreads = spreads(&record);
         let spread = spreads.values().next().expect("a site");
         assert!(

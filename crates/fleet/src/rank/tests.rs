@@ -7,7 +7,7 @@ use gorphan_model::verdict::{IgnoreRule, Policy};
 
 use super::*;
 use crate::discover::{Address, Target};
-use crate::history::{History, Memory, SweepRecord};
+use crate::history::{History, Memory, SweepRecord, record};
 use crate::sweep::{Exemplars, Swept};
 
 /// A sweep at a minute: instances as `SERVICE INSTANCE SENDERS LEAKED`; the senders are in `shop.f`, and a thousandth as many
@@ -47,7 +47,7 @@ fn sweep(minute: i64, instances: &[&str]) -> (SweepRecord, Exemplars) {
         });
         swept.looks.push(exemplars.add(target, all, leaks));
     }
-    (SweepRecord::of(&swept, minute * 60), exemplars)
+    (record(&swept, minute * 60), exemplars)
 }
 
 const SOURCE: &str = "package shop; import \"time\"\nfunc f(c chan int) {\n\tc <- 1\n}\n\n\n\nfunc pump(c chan int) {\n\tselect {\n\tcase <-c:\n\tcase <-time.After(1):\n\t}\n}\n";

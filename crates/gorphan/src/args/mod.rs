@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fleet")]
 pub(crate) mod findings;
+pub(crate) mod history;
 pub(crate) mod lint;
 pub(crate) mod options;
 
@@ -79,6 +80,12 @@ pub(crate) enum Command {
     /// Tell nobody of findings for a while
     #[cfg(feature = "fleet")]
     Silence(findings::SilenceArgs),
+    /// Ask the stored sweeps of a fleet in SQL
+    #[cfg(feature = "fleet")]
+    Query(history::Query),
+    /// Show one blocked site over time, from the stored sweeps of a fleet
+    #[cfg(feature = "fleet")]
+    History(history::History),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)
     #[command(hide = true)]
     ExecTest(ExecTest),

@@ -5,13 +5,19 @@ pub(crate) mod explain;
 #[cfg(feature = "fleet")]
 pub(crate) mod findings;
 pub(crate) mod gctrace;
+#[cfg(feature = "fleet")]
+pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod lint;
 pub(crate) mod load;
 pub(crate) mod ps;
+#[cfg(feature = "fleet")]
+pub(crate) mod query;
 pub(crate) mod shell;
 #[cfg(feature = "fleet")]
 pub(crate) mod sweep;
+#[cfg(feature = "fleet")]
+mod table;
 pub(crate) mod test;
 
 use gorphan_model::Finding;

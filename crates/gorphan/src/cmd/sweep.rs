@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gorphan_fleet::alert::deliver;
 use gorphan_fleet::discover::{Discovery, Found, Surroundings};
-use gorphan_fleet::history::{History, Journal, SweepRecord};
+use gorphan_fleet::history::{self, Store, StoreError, record};
 use gorphan_fleet::ledger::Ledger;
 use gorphan_fleet::owners::Owners;
 use gorphan_fleet::rank::{Judge, Judgement, cost};
@@ -25,9 +25,6 @@ use crate::error::{Failure, Result};
 use crate::output;
 use crate::settings::{Settings, write_baseline};
 use crate::source::SourceRoot;
-
-/// Where the history is kept unless it is configured, beside the configuration.
-const HISTORY: &str = "history";
 
 /// Time to tell receivers; what is not told then is told by the next sweep.
 const DELIVERY: Duration = Duration::from_secs(60);
@@ -47,22 +44,26 @@ pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
         return Ok(Outcome::Clean);
     }
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_second();
-    let folder = history_folder(&path, &fleet);
-    let mut journal = Journal::open(&folder).map_err(|error| Failure::new(error.to_string()))?;
-    if journal.last().is_some_and(|last| at <= last) {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut kept = fleet.history.clone();
+    // This program ends: nothing can wait in its memory.
+    kept.buffer_bytes = 0;
+    let mut store = history::open(&kept, folder).map_err(failed)?;
+    if store.last().is_some_and(|last| at <= last) {
         return Err(Failure::new(format!(
             "cannot sweep at {}: the history has a sweep of that time or later",
             shown(at)
         ))
         .advise("give a later time with --at, or another history.path"));
     }
-    let ledger = Ledger::open(&ledger_path(&fleet, &folder)).map_err(failure)?;
+    let notes = history_folder(&path, &fleet);
+    let ledger = Ledger::open(&ledger_path(&fleet, &notes)).map_err(failure)?;
     let ledger = Mutex::new(ledger);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start network access: {error}")))?;
-    let kept = (&mut journal, &ledger);
+    let kept = (&mut store, &ledger);
     let done = runtime.block_on(sweep(&fleet, &settings, kept, at, args.dry_run));
     // A name look-up that hangs must not hold up the exit.
     runtime.shutdown_background();
@@ -72,6 +73,7 @@ pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
     let mut problems = settings.problems.clone();
     problems.extend(troubles(&found, &swept));
     problems.extend(told.into_iter().map(Problem::new));
+    problems.extend(store.troubles().into_iter().map(Problem::new));
     let document = Document::Fleet(FleetReport {
         target: TargetInfo {
             kind: "fleet",
@@ -97,10 +99,9 @@ pub(crate) fn run(args: &Sweep) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Where the history is kept.
+/// The folder of what a history has on this machine.
 pub(crate) fn history_folder(path: &Path, fleet: &FleetConfig) -> PathBuf {
-    let folder = path.parent().unwrap_or(Path::new("")).join(HISTORY);
-    fleet.history.clone().unwrap_or(folder)
+    fleet.history.local(path.parent().unwrap_or(Path::new("")))
 }
 
 /// The configuration of the fleet, given or found, with its file.
@@ -117,7 +118,15 @@ pub(crate) fn configuration(given: Option<&Path>) -> Result<(PathBuf, FleetConfi
     Ok((path.clone(), fleet.map_err(mistake)?))
 }
 
-fn mistake(error: ConfigError) -> Failure {
+fn failed(error: StoreError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error.advice() {
+        Some(advice) => failure.advise(advice),
+        None => failure,
+    }
+}
+
+pub(super) fn mistake(error: ConfigError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error.advice {
         Some(advice) => failure.advise(advice),
@@ -128,11 +137,10 @@ fn mistake(error: ConfigError) -> Failure {
 async fn sweep(
     fleet: &FleetConfig,
     settings: &Settings,
-    (journal, ledger): (&mut Journal, &Mutex<Ledger>),
+    (store, ledger): (&mut Store, &Mutex<Ledger>),
     at: i64,
     dry_run: bool,
 ) -> Result<(Found, Swept, Judgement, Vec<String>)> {
-    let failed = |error: gorphan_fleet::history::JournalError| Failure::new(error.to_string());
     let found = Discovery::new(Surroundings::of_process())
         .find(fleet, Duration::ZERO)
         .await;
@@ -151,14 +159,14 @@ async fn sweep(
     let breakers = opened(ledger).breakers().map_err(failure)?;
     let mut sweeper = Sweeper::new(Effects::real(seed)).with_breakers(breakers);
     let swept = sweeper.sweep(fleet, found.targets.clone()).await;
-    let record = SweepRecord::of(&swept, at);
-    journal.append(&record).map_err(failed)?;
+    let record = record(&swept, at);
+    store.append(&record).map_err(failed)?;
     let source = |name: &str| settings.source.as_ref().and_then(|root| root.text(name));
     let judge = Judge {
         policy: &settings.policy,
         source: &source,
     };
-    let judged = judge.judge(&record, &swept.exemplars, journal);
+    let judged = judge.judge(&record, &swept.exemplars, store);
     let mut judgement = judged.map_err(failed)?;
     let mut dumps = opened(ledger).dumps().map_err(failure)?;
     let contexts = sweeper

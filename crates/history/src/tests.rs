@@ -1,4 +1,3 @@
-use super::record::SiteRecord;
 use super::*;
 
 /// A sweep of service `s`: instances as `NAME VERSION COUNT`, all at one site.
@@ -83,49 +82,4 @@ fn growth_is_counted_within_lives_past_their_warm_up() {
     let points = memory.series(&key()).expect("never fails");
     assert_eq!(points.iter().map(shown).collect::<Vec<_>>(), ROLLED_UP);
     assert_eq!(memory.since("s"), Ok(Some(0)));
-}
-
-#[test]
-fn a_journal_tells_the_same_after_a_crash() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for sweep in sweeps() {
-        // Opened anew each time, as by a command run from a timer.
-        let mut journal = Journal::open(folder.path()).expect("opened");
-        journal.append(&sweep).expect("written");
-    }
-    let file = folder.path().join("sweeps.jsonl");
-    let mut torn = std::fs::read(&file).expect("read");
-    torn.extend_from_slice(b"{\"version\":1,\"at\":99");
-    std::fs::write(&file, &torn).expect("written");
-    let mut journal = Journal::open(folder.path()).expect("opened");
-    let points = journal.series(&key()).expect("read");
-    assert_eq!(points.iter().map(shown).collect::<Vec<_>>(), ROLLED_UP);
-    assert!(matches!(
-        Journal::open(folder.path()),
-        Err(JournalError::Locked(_))
-    ));
-    journal.append(&sweep(400, &["b v2 21"])).expect("written");
-    drop(journal);
-    let journal = Journal::open(folder.path()).expect("opened");
-    assert_eq!(
-        journal.series(&key()).expect("read").len(),
-        ROLLED_UP.len() + 1
-    );
-}
-
-#[test]
-fn a_damaged_journal_is_not_overwritten() {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("sweeps.jsonl"), "{\"version\":1}\n").expect("written");
-    let error = Journal::open(folder.path())
-        .expect_err("damaged")
-        .to_string();
-    assert!(
-        error.contains("line 1") && error.contains("missing field"),
-        "{error}"
-    );
-    let later = "{\"version\":2,\"at\":0,\"sites\":[],\"instances\":[],\"failures\":[]}\n";
-    std::fs::write(folder.path().join("sweeps.jsonl"), later).expect("written");
-    let error = Journal::open(folder.path()).expect_err("later").to_string();
-    assert!(error.contains("it has version 2"), "{error}");
 }
