@@ -155,6 +155,7 @@ fn simulate(rest: &[&str]) -> Outcome {
     let mut args = vec![
         "run",
         "--quiet",
+        "--profile=simulate",
         "--package",
         "gorphan-fleet",
         "--example",
