@@ -306,21 +306,7 @@ fn go_vet_runs_it_as_its_tool() {
         ("a_test.go", &test),
         ("sub/b.go", &SOUND.replace("shop", "sub")),
     ]);
-    let vet = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(go);
-        command
-            .args([
-                "vet",
-                &format!("-vettool={}", env!("CARGO_BIN_EXE_gorphan")),
-            ])
-            .args(arguments);
-        command.current_dir(folder.path()).envs([
-            ("GOTOOLCHAIN", "local"),
-            ("GOFLAGS", ""),
-            ("GOWORK", "off"),
-        ]);
-        command.output().expect("go runs")
-    };
+    let vet = |arguments: &[&str]| vet(go, &folder, arguments);
     let output = vet(&["./..."]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -333,6 +319,66 @@ fn go_vet_runs_it_as_its_tool() {
     let output = vet(&["-json", "."]);
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(said.contains("\"category\": \"GR2003\""), "{said}");
+}
+
+const POLLER: &str = "package poll\n\ntype Poller struct{ in, quit chan int }\n\nfunc New() *Poller { return &Poller{in: make(chan int), quit: make(chan int)} }\n\n\
+                      func (p *Poller) Start() { go p.run() }\n\nfunc (p *Poller) run() {\n\tfor {\n\t\tselect {\n\t\tcase <-p.in:\n\t\tcase <-p.quit:\n\t\t\treturn\n\t\t}\n\t}\n}\n\n\
+                      func (p *Poller) Stop() { close(p.quit) }\n";
+const POLLS: &str = "package shop\n\nimport \"example.com/shop/poll\"\n\nfunc Leaves() {\n\tp := poll.New()\n\tp.Start()\n}\n\nfunc Stops() {\n\tp := poll.New()\n\tp.Start()\n\t\
+                     defer p.Stop()\n}\n\nfunc Hands() *poll.Poller {\n\tp := poll.New()\n\tp.Start()\n\treturn p\n}\n";
+
+#[test]
+fn what_another_package_starts_must_be_stopped() {
+    let go = toolchain::go();
+    let folder = module(&[("poll/poll.go", POLLER), ("a.go", POLLS)]);
+    check(&folder, &["./..."], 1, &["a.go:7:2: leak: Start starts"]);
+    // What is remembered of the other package does as well.
+    check(&folder, &["."], 1, &["a.go:7:2: leak: Start starts"]);
+    let output = vet(go, &folder, &["./..."]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.matches("[GR2042]").count(), 1, "{said}");
+    assert!(said.contains("a.go:7:2: Start starts"), "{said}");
+    check(&folder, &["--fix", "."], 0, &[]);
+    let mended = fs::read_to_string(folder.path().join("a.go")).expect("a file");
+    assert!(
+        mended
+            .starts_with(&POLLS.replacen("p.Start()\n", "p.Start()\n\tdefer p.Stop()\n", 1)[..120]),
+        "{mended}"
+    );
+}
+
+#[test]
+fn go_vet_prints_suspects_where_asked() {
+    let go = toolchain::go();
+    let folder = module(&[("a.go", FIXABLE)]);
+    let run = |arguments: &[&str]| {
+        let output = vet(go, &folder, arguments);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        (output.status.code(), said)
+    };
+    let (status, said) = run(&["."]);
+    assert_eq!((status, said.contains("a.go")), (Some(0), false), "{said}");
+    let (status, said) = run(&["-fail-on=suspect", "."]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("a.go:6:3: suspect: "), "{said}");
+    let (status, said) = run(&["-json", "-fail-on=suspect", "."]);
+    assert!(said.contains("\"suspect: "), "{said}");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("\"suggested_fixes\""), "{said}");
+}
+
+/// Runs `go vet` with the real binary as its tool.
+fn vet(go: &Path, folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = std::process::Command::new(go);
+    let tool = format!("-vettool={}", env!("CARGO_BIN_EXE_gorphan"));
+    command.args(["vet", &tool]).args(arguments);
+    command.current_dir(folder.path()).envs([
+        ("GOTOOLCHAIN", "local"),
+        ("GOFLAGS", ""),
+        ("GOWORK", "off"),
+    ]);
+    command.output().expect("go runs")
 }
 
 /// The next message of a server.
@@ -401,17 +447,34 @@ fn an_editor_is_told_of_open_files() {
         json!({"jsonrpc": "2.0", "id": 2, "method": "textDocument/codeAction", "params": {
         "textDocument": {"uri": uri}, "range": diagnostic["range"], "context": {"diagnostics": []}}}),
     );
-    assert!(message(&mut from)["result"].is_array());
+    assert_eq!(message(&mut from)["result"], json!([]));
+    // A fix comes as an action, in the client's columns.
+    let twice = SOUND.replace("c <- 1\n", "/* é😀 */ c <- 1\n\t\tc <- 2\n");
+    send(
+        json!({"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {
+        "textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": twice}]}}),
+    );
+    let told = message(&mut from);
+    let range = &told["params"]["diagnostics"][0]["range"];
+    assert_eq!(range["start"]["line"], 6, "{told}");
+    send(
+        json!({"jsonrpc": "2.0", "id": 5, "method": "textDocument/codeAction", "params": {
+        "textDocument": {"uri": uri}, "range": range, "context": {"diagnostics": []}}}),
+    );
+    let actions = message(&mut from);
+    let edit = &actions["result"][0]["edit"]["changes"][uri.as_str()][0];
+    assert_eq!(edit["newText"], ", 2", "{actions}");
+    assert_eq!(edit["range"]["start"], json!({"line": 3, "character": 19}));
     send(json!({"jsonrpc": "2.0", "id": 3, "method": "textDocument/hover", "params": {}}));
     assert_eq!(message(&mut from)["error"]["code"], -32601);
     send(
         json!({"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {
-        "textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": SOUND}]}}),
+        "textDocument": {"uri": uri, "version": 3}, "contentChanges": [{"text": SOUND}]}}),
     );
     let told = message(&mut from);
     assert_eq!(
         (&told["params"]["version"], &told["params"]["diagnostics"]),
-        (&json!(2), &json!([]))
+        (&json!(3), &json!([]))
     );
     send(json!({"jsonrpc": "2.0", "id": 4, "method": "shutdown"}));
     assert_eq!(message(&mut from)["id"], 4);

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use crate::finding::{Finding, Ledger};
 use crate::ir::{ObjectKind, Shape};
 use crate::lower::lower;
+use crate::repair;
 use crate::rules;
 pub use crate::summary::Facts;
 use crate::summary::{Analysis, analyse};
 use crate::syntax::Names;
 use crate::types::{Checker, PackageId, Program};
-
-/// Whether a check makes use of facts. While it does not, packages that are only imported need no check of their own.
-pub const USES_FACTS: bool = false;
 
 /// What came of a package.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +30,8 @@ pub struct Circumstances {
     pub go_minor: u32,
 }
 
-/// Checks a package. `facts_of` tells what is known of packages that it imports, however indirectly; of one for which it has nothing,
-/// nothing is known.
+/// Checks a package. `facts_of` tells what is known of packages that it imports; of one for which it has nothing, nothing is known.
+/// Fixes are tried: one after which the package has the finding still, or another one, is left out.
 pub fn check(
     program: &Program,
     names: &Names,
@@ -41,16 +39,31 @@ pub fn check(
     _circumstances: Circumstances,
     facts_of: &dyn Fn(PackageId) -> Option<Arc<Facts>>,
 ) -> Checked {
+    let mut checked = find(program, names, package, facts_of);
+    let again = |program: &Program| find(program, names, package, facts_of).findings;
+    repair::keep_sound(program, names, package, &mut checked.findings, &again);
+    checked
+}
+
+fn find(
+    program: &Program,
+    names: &Names,
+    package: PackageId,
+    facts_of: &dyn Fn(PackageId) -> Option<Arc<Facts>>,
+) -> Checked {
     let mut checker = Checker::new(program, names, package);
     checker.check_all();
     let analysis = analyse(lower(&mut checker, facts_of));
     let files = &program.package(package).files;
-    let findings = rules::check(&rules::Context::new(&analysis, names, files));
+    let context = rules::Context::new(&analysis, names, files);
+    let findings = rules::check(&context);
     let ledger = ledger(&analysis, &findings);
+    let mut facts = Facts::of(&analysis);
+    rules::contracts(&context, &mut facts);
     Checked {
         findings,
         ledger,
-        facts: Facts::of(&analysis),
+        facts,
     }
 }
 

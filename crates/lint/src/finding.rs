@@ -81,7 +81,7 @@ pub struct Step {
 }
 
 /// A replacement of bytes; an empty span puts text in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Edit {
     /// What is replaced.
     pub at: Location,
@@ -90,7 +90,7 @@ pub struct Edit {
 }
 
 /// A change of the source after which the finding is gone. Offered only where the changed source was checked again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fix {
     /// What it does, as an order: `Give the channel room for one value`.
     pub title: String,
@@ -121,8 +121,8 @@ pub struct Finding {
     pub related: Vec<Related>,
     /// An interleaving after which it blocks.
     pub witness: Vec<Step>,
-    /// A safe change.
-    pub fix: Option<Fix>,
+    /// Changes, the best first; behind [`crate::check::check`] at most one, which was tried.
+    pub fixes: Vec<Fix>,
     /// A hash of the model of the scope, which moves with no line: what baselines go by. Without it they go by code, function
     /// and the text of the operation.
     pub scope: Option<u64>,
@@ -149,7 +149,7 @@ impl Finding {
             help: String::new(),
             related: Vec::new(),
             witness: Vec::new(),
-            fix: None,
+            fixes: Vec::new(),
             scope: None,
         }
     }
@@ -194,13 +194,20 @@ impl Finding {
         self
     }
 
-    /// Adds a safe change.
+    /// Adds a change that mends it.
     #[must_use]
     pub fn fix(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
-        self.fix = Some(Fix {
+        self.fixes.push(Fix {
             title: title.into(),
             edits,
         });
+        self
+    }
+
+    /// Adds a change if there is one.
+    #[must_use]
+    pub fn fix_by(mut self, fix: Option<Fix>) -> Self {
+        self.fixes.extend(fix);
         self
     }
 
@@ -228,7 +235,7 @@ impl Finding {
                     action: step.action.clone(),
                 })
                 .collect(),
-            fix: self.fix.as_ref().and_then(|fix| resolver.fix(fix)),
+            fix: self.fixes.first().and_then(|fix| resolver.fix(fix)),
             end: resolver.file(self.at.file).map(|file| {
                 let end = file.file.position(self.at.span.end);
                 (end.line, end.column)

@@ -11,6 +11,7 @@ pub mod finding;
 pub mod ir;
 pub mod load;
 pub mod lower;
+mod repair;
 pub mod rules;
 pub mod session;
 pub mod summary;

@@ -7,7 +7,7 @@ use gorphan_model as model;
 use gorphan_model::source::Ledger;
 use sha2::{Digest, Sha256};
 
-use crate::check::{Circumstances, Facts, USES_FACTS, check};
+use crate::check::{Circumstances, Facts, check};
 use crate::finding::SourceFile;
 use crate::load::{Loaded, PackageInfo, Parsed};
 use crate::suppress::Suppressions;
@@ -153,8 +153,10 @@ pub fn run(loaded: &Loaded, run: Run<'_>) -> Outcome {
         let remembered = run.store.get(*key);
         if remembered.is_none() {
             set(&mut missed, index, true);
-            if USES_FACTS {
-                needs(loaded, package, &mut needed);
+            for imported in package.imports.values() {
+                if asks(loaded, package, *imported) {
+                    set(&mut needed, *imported, true);
+                }
             }
         }
         set(&mut kept, index, remembered);
@@ -216,18 +218,11 @@ fn set<T>(list: &mut [T], index: usize, value: T) {
     }
 }
 
-/// Facts of indirect imports may be asked for as well: all of them are needed.
-fn needs(loaded: &Loaded, package: &PackageInfo, needed: &mut [bool]) {
-    let mut stack: Vec<usize> = package.imports.values().copied().collect();
-    while let Some(index) = stack.pop() {
-        if needed.get(index).copied().unwrap_or(true) {
-            continue;
-        }
-        set(needed, index, true);
-        if let Some(package) = loaded.packages.get(index) {
-            stack.extend(package.imports.values());
-        }
-    }
+/// Whether a package makes use of the facts of one that it imports. Of the standard library the rules know what matters by name, and
+/// looking into all of it would cost every small program more than its own source does.
+fn asks(loaded: &Loaded, importer: &PackageInfo, imported: usize) -> bool {
+    let is_standard = |package: &PackageInfo| package.standard;
+    importer.standard || !loaded.packages.get(imported).is_none_or(is_standard)
 }
 
 struct State {
@@ -340,6 +335,10 @@ impl Session<'_> {
         };
         let facts_of = |id| {
             let place = self.parsed.ids.binary_search(&id).ok()?;
+            let is_imported = info.imports.values().any(|import| *import == place);
+            if !is_imported || !asks(self.loaded, info, place) {
+                return None;
+            }
             self.facts.get(place)?.get()?.clone()
         };
         let circumstances = Circumstances {

@@ -12,7 +12,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use support::corpus::{Corpus, files_of, fixtures};
+use gorphan_lint::finding::{Edit, Fix};
+use support::corpus::{Corpus, files_of, fixtures, goroot};
 
 /// Line and code of what a source wants found.
 fn wanted(source: &str) -> BTreeSet<(u32, String)> {
@@ -147,4 +148,77 @@ fn the_examples_of_rules() {
         all.len(),
         bad.join("\n")
     );
+}
+
+/// The source after a fix.
+fn mended(source: &str, fix: &Fix) -> String {
+    let mut edits: Vec<&Edit> = fix.edits.iter().collect();
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.at.span));
+    let mut text = source.to_owned();
+    for edit in edits {
+        let range = edit.at.span.start as usize..edit.at.span.end as usize;
+        text.replace_range(range, &edit.text);
+    }
+    text
+}
+
+/// The fixes that are offered for programs with bugs, by program: what they do, and what becomes of the source.
+fn all_fixes() -> Vec<(String, String, String)> {
+    let files = files_of(&fixtures().join("leaky"));
+    let sources: Vec<Vec<u8>> = files.iter().map(|(_, source)| source.clone()).collect();
+    let mut corpus = Corpus::new(&sources);
+    let mut all = Vec::new();
+    for (name, source) in &files {
+        let text = String::from_utf8_lossy(source).into_owned();
+        for found in corpus.check(source) {
+            let fixes = found.finding.fixes.iter();
+            all.extend(fixes.map(|fix| (name.clone(), fix.title.clone(), mended(&text, fix))));
+        }
+    }
+    all
+}
+
+#[test]
+fn fixes_of_programs_with_bugs() {
+    let all = all_fixes();
+    let titles: Vec<String> = all
+        .iter()
+        .map(|(name, title, _)| format!("{name}: {title}"))
+        .collect();
+    let known = fixtures().join("fixes.txt");
+    let titles = titles.join("\n") + "\n";
+    if std::env::var_os("GORPHAN_UPDATE").is_some() {
+        std::fs::write(&known, &titles).expect("fixes.txt");
+    }
+    assert_eq!(
+        titles,
+        std::fs::read_to_string(&known).unwrap_or_default(),
+        "GORPHAN_UPDATE=1 writes fixtures/lint/fixes.txt"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    for (number, (.., text)) in all.iter().enumerate() {
+        let package = folder.join(format!("p{number}"));
+        std::fs::create_dir_all(&package).expect("a folder");
+        std::fs::write(package.join("p.go"), text).expect("a file");
+    }
+    std::fs::write(
+        folder.join("go.mod"),
+        "module example.com/fixes\n\ngo 1.23\n",
+    )
+    .expect("a file");
+    let go = goroot().join("bin");
+    let format = std::process::Command::new(go.join("gofmt"))
+        .args(["-l", "."])
+        .current_dir(folder)
+        .output();
+    let build = std::process::Command::new(go.join("go"))
+        .args(["build", "./..."])
+        .current_dir(folder)
+        .envs([("GOTOOLCHAIN", "local"), ("GOFLAGS", ""), ("GOWORK", "off")])
+        .output();
+    let (format, build) = (format.expect("gofmt runs"), build.expect("go runs"));
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(said(&format.stdout), "", "not as gofmt has it");
+    assert!(build.status.success(), "{}", said(&build.stderr));
 }

@@ -152,6 +152,11 @@ pub const CODES: &[Code] = &[
         include_str!("code/GR2011.md"),
     ),
     code(
+        "GR2012",
+        "a place of a semaphore kept",
+        include_str!("code/GR2012.md"),
+    ),
+    code(
         "GR2021",
         "a lock kept on one way out",
         include_str!("code/GR2021.md"),
@@ -202,6 +207,11 @@ pub const CODES: &[Code] = &[
         include_str!("code/GR2042.md"),
     ),
     code(
+        "GR2043",
+        "a timed loop that nothing ends",
+        include_str!("code/GR2043.md"),
+    ),
+    code(
         "GR2044",
         "a timer drained twice",
         include_str!("code/GR2044.md"),
@@ -210,6 +220,11 @@ pub const CODES: &[Code] = &[
         "GR2051",
         "a response body left open",
         include_str!("code/GR2051.md"),
+    ),
+    code(
+        "GR2052",
+        "an end of a pipe left",
+        include_str!("code/GR2052.md"),
     ),
     code(
         "GR2053",

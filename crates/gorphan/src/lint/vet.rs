@@ -2,20 +2,22 @@
 //!
 //! The go command runs the tool with `-V=full` (which build is it), with `-flags` (what does it take), and then with a file
 //! `vet.cfg` for every package, imported ones first (cmd/go/internal/work, `vetConfig`, Go 1.19 to 1.27). What it keeps of a package for
-//! importers (`vetx`) is here the list of its files, and of all that it imports, as types come from source.
+//! importers (`vetx`) is here the list of its files, and of all that it imports, as types come from source; and what its functions do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use gorphan_lint::load::{NEWEST_GO_MINOR, Unit, load_units};
-use gorphan_lint::session::{self, Forgetful, Run};
+use gorphan_lint::session::{self, PackageReport, Run, Store};
 use gorphan_lint::syntax::Names;
 use gorphan_model::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
@@ -31,7 +33,7 @@ const MAX_CONFIG_BYTES: u64 = 256 << 20;
 /// Bytes of what is kept of a package, unpacked.
 const MAX_FACTS_BYTES: u64 = 256 << 20;
 /// The first bytes of what is kept.
-const MAGIC: &[u8] = b"gorphan vetx 1\n";
+const MAGIC: &[u8] = b"gorphan vetx 2\n";
 /// The name under which findings stand in JSON.
 const ANALYZER: &str = "gorphan";
 
@@ -69,6 +71,7 @@ pub(crate) struct Asked {
     json: bool,
     fix: bool,
     diff: bool,
+    /// Print suspects. The go command fails for whatever a tool prints.
     suspects: bool,
 }
 
@@ -112,10 +115,8 @@ struct VetConfig {
     #[serde(rename = "ID")]
     id: String,
     dir: PathBuf,
-    import_path: String,
     go_files: Vec<PathBuf>,
     import_map: Option<BTreeMap<String, String>>,
-    standard: Option<BTreeMap<String, bool>>,
     package_vetx: Option<BTreeMap<String, PathBuf>>,
     vetx_only: bool,
     vetx_output: PathBuf,
@@ -137,6 +138,9 @@ struct KeptUnit {
     imports: BTreeMap<String, String>,
     go_minor: u32,
     standard: bool,
+    /// What its functions do, in hexadecimal digits: only of the package itself, as only who imports it asks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    facts: String,
 }
 
 /// Does what was asked.
@@ -173,52 +177,134 @@ pub(crate) fn run(request: &Request) -> Result<ExitCode> {
 fn package(asked: &Asked) -> Result<ExitCode> {
     let config = read_config(&asked.config)?;
     let mut kept = Kept::default();
-    for vetx in config.package_vetx.iter().flatten().map(|(_, path)| path) {
+    for (id, vetx) in config.package_vetx.iter().flatten() {
         // Without it nothing is known of the package, which suppresses.
         if let Some(one) = read_kept(vetx) {
-            kept.units.extend(one.units);
+            for (other, unit) in one.units {
+                let is_it = other == *id;
+                if is_it || !kept.units.contains_key(&other) {
+                    kept.units.insert(other, unit);
+                }
+            }
         }
     }
     let own = config.unit();
     kept.units.insert(config.id.clone(), KeptUnit::of(&own));
+    // Of the standard library importers do not ask for facts (gorphan_lint::session).
+    let looked = match config.vetx_only && own.standard {
+        true => Looked::default(),
+        false => look(&kept, &config.id),
+    };
     if !config.vetx_output.as_os_str().is_empty() {
+        for (id, unit) in &mut kept.units {
+            unit.facts = match *id == config.id {
+                true => looked.facts.clone(),
+                false => String::new(),
+            };
+        }
         write_kept(&config.vetx_output, &kept)?;
     }
     if config.vetx_only {
         return Ok(ExitCode::SUCCESS);
     }
-    let units: Vec<Unit> = kept
-        .units
-        .into_iter()
-        .map(|(id, kept)| kept.unit(id))
-        .collect();
-    let loaded = load_units(&Disk::default(), &units, &config.id);
-    let names = Names::new();
-    let outcome = session::run(
-        &loaded,
-        Run {
-            names: &names,
-            store: &Forgetful,
-            threads: 1,
-            salt: "",
-        },
-    );
-    let mut findings = Vec::new();
-    for (_, report) in outcome.reports {
-        findings.extend(report.findings);
-        // Also a complaint about a comment is worth a line, and no failure.
-        for problem in report.problems {
-            eprintln!("{}:{}: {}", problem.file, problem.line, problem.message);
-        }
+    // Also a complaint about a comment is worth a line, and no failure.
+    for problem in &looked.report.problems {
+        eprintln!("{}:{}: {}", problem.file, problem.line, problem.message);
     }
-    let least = if asked.suspects {
-        Verdict::Suspect
-    } else {
-        Verdict::Leak
-    };
-    findings.retain(|finding| finding.verdict >= least);
+    let mut findings = looked.report.findings;
     ignore(&config.dir, &mut findings)?;
     tell(asked, &config, &findings)
+}
+
+/// What came of a package.
+#[derive(Debug, Default)]
+struct Looked {
+    report: PackageReport,
+    facts: String,
+}
+
+/// Looks at one of some packages, with the facts of those that it imports.
+fn look(kept: &Kept, id: &str) -> Looked {
+    let units: Vec<Unit> = kept.units.iter().map(|(id, kept)| kept.unit(id)).collect();
+    let loaded = load_units(&Disk::default(), &units, id);
+    let keys = session::keys(&loaded, "");
+    let known = keys
+        .iter()
+        .zip(&loaded.packages)
+        .filter(|(_, package)| !package.root);
+    let known = known.map(|(key, package)| {
+        let unit = package.unit.as_ref().and_then(|id| kept.units.get(&**id));
+        (
+            *key,
+            unit.map(|unit| bytes(&unit.facts)).unwrap_or_default(),
+        )
+    });
+    let memory = Memory {
+        known: known.collect(),
+        own: Mutex::default(),
+    };
+    let names = Names::new();
+    let run = Run {
+        names: &names,
+        store: &memory,
+        threads: 1,
+        salt: "",
+    };
+    let outcome = session::run(&loaded, run);
+    let own = memory
+        .own
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    Looked {
+        report: outcome
+            .reports
+            .into_iter()
+            .next()
+            .map(|(_, report)| report)
+            .unwrap_or_default(),
+        facts: digits(&own),
+    }
+}
+
+/// The facts of imported packages, and room for those of the one at hand.
+#[derive(Debug)]
+struct Memory {
+    known: HashMap<session::Key, Vec<u8>>,
+    own: Mutex<Vec<u8>>,
+}
+
+impl Store for Memory {
+    fn get(&self, key: session::Key) -> Option<session::Kept> {
+        let facts = self.known.get(&key)?.clone();
+        Some(session::Kept {
+            facts,
+            ..session::Kept::default()
+        })
+    }
+
+    fn put(&self, _key: session::Key, kept: &session::Kept) {
+        self.own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&kept.facts);
+    }
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// None where they are no digits.
+fn bytes(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    let read = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs
+        .map(read)
+        .collect::<Option<Vec<u8>>>()
+        .unwrap_or_default()
 }
 
 /// Takes out what the configuration of the project ignores.
@@ -235,7 +321,12 @@ fn ignore(directory: &Path, findings: &mut Vec<Finding>) -> Result<()> {
 
 fn tell(asked: &Asked, config: &VetConfig, findings: &[Finding]) -> Result<ExitCode> {
     if asked.fix {
-        let changes = fix::plan(findings)?;
+        let asked_for: Vec<Finding> = findings
+            .iter()
+            .filter(|finding| asked.suspects || finding.verdict == Verdict::Leak)
+            .cloned()
+            .collect();
+        let changes = fix::plan(&asked_for)?;
         for refused in &changes.refused {
             eprintln!("{refused}");
         }
@@ -252,8 +343,13 @@ fn tell(asked: &Asked, config: &VetConfig, findings: &[Finding]) -> Result<ExitC
         }
         return Ok(ExitCode::SUCCESS);
     }
+    // From Go 1.26 on the go command asks for JSON, prints it as text, and fails for whatever it says.
+    let shown: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| asked.suspects || finding.verdict == Verdict::Leak)
+        .collect();
     if asked.json {
-        let list: Vec<Value> = findings.iter().map(diagnostic).collect();
+        let list: Vec<Value> = shown.iter().map(|finding| diagnostic(finding)).collect();
         let tree = if list.is_empty() {
             json!({})
         } else {
@@ -264,19 +360,27 @@ fn tell(asked: &Asked, config: &VetConfig, findings: &[Finding]) -> Result<ExitC
         config.print(&format!("{text}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    for finding in findings {
+    for finding in &shown {
         eprintln!(
             "{}: {} [{}]",
             position(finding),
-            finding.message,
+            said(finding),
             finding.code
         );
     }
-    Ok(if findings.is_empty() {
+    Ok(if shown.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(crate::FINDINGS)
     })
+}
+
+/// The message; of what is not certain it says so.
+fn said(finding: &Finding) -> String {
+    match finding.verdict {
+        Verdict::Leak => finding.message.clone(),
+        _ => format!("{}: {}", finding.verdict.as_str(), finding.message),
+    }
 }
 
 fn position(finding: &Finding) -> String {
@@ -294,7 +398,7 @@ fn diagnostic(finding: &Finding) -> Value {
     let mut value = json!({
         "category": finding.code,
         "posn": position(finding),
-        "message": format!("{} [{}]", finding.message, finding.code),
+        "message": format!("{} [{}]", said(finding), finding.code),
     });
     let Some(cause) = &finding.cause else {
         return value;
@@ -327,10 +431,11 @@ impl VetConfig {
             files: self.go_files.clone(),
             imports: self.import_map.clone().unwrap_or_default(),
             go_minor: minor(&self.go_version),
+            // The go command says it of imported packages alone.
             standard: self
-                .standard
-                .as_ref()
-                .is_some_and(|standard| standard.get(&self.import_path) == Some(&true)),
+                .dir
+                .ancestors()
+                .any(|folder| folder.ends_with("src") && folder.join("runtime/proc.go").is_file()),
         }
     }
 
@@ -371,19 +476,20 @@ impl KeptUnit {
             imports: unit.imports.clone(),
             go_minor: unit.go_minor,
             standard: unit.standard,
+            facts: String::new(),
         }
     }
 
-    fn unit(self, id: String) -> Unit {
+    fn unit(&self, id: &str) -> Unit {
         Unit {
-            id,
+            id: id.to_owned(),
             files: self
                 .files
                 .iter()
                 .map(|file| self.directory.join(file))
                 .collect(),
-            directory: self.directory,
-            imports: self.imports,
+            directory: self.directory.clone(),
+            imports: self.imports.clone(),
             go_minor: self.go_minor,
             standard: self.standard,
         }

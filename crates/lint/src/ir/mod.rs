@@ -177,15 +177,25 @@ impl Package {
         })
     }
 
-    /// By parameter, the receiver first: whether a callee may keep what it is given. All bits where nothing is known of it.
-    pub(crate) fn keeps_of(&self, callee: Callee) -> u64 {
-        match callee {
-            Callee::Extern(id) => self[id]
-                .facts
-                .as_ref()
-                .map_or(u64::MAX, |facts| facts.keeps),
-            _ => u64::MAX,
-        }
+    /// Whether a callee may keep what it is given for a parameter; the receiver is number 0, and arguments behind the last
+    /// parameter, of which the callee may have fewer, share its bit. Where nothing is known of it, it may.
+    pub(crate) fn may_keep(&self, callee: Callee, number: usize, value: Value) -> bool {
+        let Callee::Extern(id) = callee else {
+            return true;
+        };
+        let callee = &self[id];
+        let is_resource = || match value {
+            Value::Place(place) => {
+                let shape = match node_of(&self.places, place) {
+                    Node::Var(var) => self[var].shape,
+                    Node::Field(field) => self[field].shape,
+                };
+                shape == Shape::Resource
+            }
+            _ => false,
+        };
+        let keeps = callee.facts.as_ref().map_or(u64::MAX, |facts| facts.keeps);
+        keeps >> number.min(63) & 1 != 0 && !(callee.leaves_open && is_resource())
     }
 
     /// Whether a function that others can call may keep what it is given for this parameter, or hand it on to where it is not

@@ -238,6 +238,8 @@ pub struct Extern {
     pub is_complete: bool,
     /// Whether other implementations do nothing to what they are given that matters here: `io.Reader` and its like.
     pub is_harmless: bool,
+    /// Whether it leaves open what must be closed, and does not keep it.
+    pub leaves_open: bool,
     /// Of a function what its package says of it.
     pub facts: Option<crate::summary::FuncFacts>,
 }

@@ -409,6 +409,7 @@ impl Linker<'_> {
         self.packages.push(PackageInfo {
             read: (node.read, range),
             path,
+            unit: None,
             directory: location.directory.clone(),
             files: sources.iter().map(|source| source.path.clone()).collect(),
             digests: sources.iter().map(|source| source.digest).collect(),

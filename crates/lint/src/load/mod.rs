@@ -101,6 +101,8 @@ pub enum Variant {
 pub struct PackageInfo {
     /// Its import path; that of external tests ends in `_test`.
     pub path: String,
+    /// Under `go vet` the go command's name for it.
+    pub unit: Option<Arc<str>>,
     /// Where it is.
     pub directory: PathBuf,
     /// Its files, whole paths.

@@ -72,7 +72,8 @@ impl Loaded {
             let files = sources
                 .iter()
                 .filter_map(|source| source.file.get().map(Arc::clone));
-            let id = program.add(Package::new(&package.path, files.collect()));
+            let files = Package::new(&package.path, files.collect());
+            let id = program.add(files.with_plain_files(package.plain_files));
             for (import, imported) in &package.imports {
                 if let Some(imported) = ids.get(*imported) {
                     program.link(id, import, *imported);

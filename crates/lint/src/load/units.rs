@@ -60,11 +60,13 @@ pub fn load_units(files: &dyn Files, units: &[Unit], root: &str) -> Loaded {
             }
         }
         let is_test = |source: &Source| source.path.ends_with("_test.go");
+        sources.sort_by_key(is_test);
         let imports = unit.imports.iter();
         let imports =
             imports.filter_map(|(import, id)| Some((import.clone(), *places.get(id.as_str())?)));
         loaded.packages.push(PackageInfo {
             path: unit.id.split(' ').next().unwrap_or_default().to_owned(),
+            unit: Some(Arc::from(unit.id.as_str())),
             directory: unit.directory.clone(),
             files: sources.iter().map(|source| source.path.clone()).collect(),
             digests: sources.iter().map(|source| source.digest).collect(),

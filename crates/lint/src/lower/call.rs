@@ -2,7 +2,7 @@
 
 use super::assign::{Dests, follows};
 use super::body::How;
-use super::known::{Known, is_harmless_interface, known};
+use super::known::{Known, is_harmless_interface, known, leaves_open};
 use super::{Lower, types};
 use crate::ir::End;
 use crate::ir::{
@@ -160,6 +160,7 @@ impl Lower<'_, '_> {
         let facts = facts.and_then(|facts| facts.get(&key).cloned());
         let id = ExternId::at(self.ir.externs.len());
         self.ir.externs.push(Extern {
+            leaves_open: leaves_open(&key.package),
             key,
             implementations: Vec::new(),
             is_complete: false,
@@ -281,6 +282,7 @@ impl Lower<'_, '_> {
             implementations,
             is_complete,
             is_harmless,
+            leaves_open: false,
             facts: None,
         });
         self.methods.insert((interface, name), id);
@@ -373,15 +375,9 @@ impl Lower<'_, '_> {
     /// Arguments leak, results may be anything.
     pub(super) fn bind_outside(&mut self, call: &Call, span: Span) {
         let escape = Escape::Argument(self.site(span));
-        let keeps = self.ir.keeps_of(call.callee);
-        if keeps & 1 != 0
-            && let Some(value) = call.receiver
-        {
-            self.leak(value, escape, span);
-        }
-        for (place, value) in call.args.iter().enumerate() {
-            // Those behind the last parameter, of which the callee may have fewer, share its bit.
-            if keeps >> (place + 1).min(63) & 1 != 0 {
+        let receiver = call.receiver.iter().map(|value| (0, value));
+        for (number, value) in receiver.chain((1..).zip(&call.args)) {
+            if self.ir.may_keep(call.callee, number, *value) {
                 self.leak(*value, escape, span);
             }
         }

@@ -48,12 +48,14 @@ impl Lower<'_, '_> {
             None => key.name.clone(),
         };
         let exported = self.is_importable && is_exported(&key.name);
+        let plain_files = self.program.package(self.package).plain_files;
+        let in_test = file.index as usize >= plain_files;
         let func = FuncId::at(self.ir.funcs.len());
         let site = self.site(function.span);
         let kind = FuncKind::Declared {
             key,
             exported,
-            in_test: false,
+            in_test,
         };
         self.ir.funcs.push(empty_func(name, kind, None, site));
         if let Some(object) = object {

@@ -120,7 +120,6 @@ pub(super) fn known(package: &str, receiver: &str, name: &str) -> Option<Known> 
         "io" => Some(match (receiver, name) {
             ("", "Pipe") => Pipe,
             ("PipeReader" | "PipeWriter", "Close" | "CloseWithError") => PipeClose,
-            ("PipeReader" | "PipeWriter", _) => Harmless,
             _ => return None,
         }),
         "iter" => Some(match (receiver, name) {
@@ -195,6 +194,22 @@ fn time(receiver: &str, name: &str) -> Option<Known> {
         ("Timer" | "Ticker", "Reset") => Reset,
         _ => Harmless,
     })
+}
+
+/// Whether no function of a package closes an end of a pipe that it is given: they read, write and wrap.
+pub(super) fn leaves_open(package: &str) -> bool {
+    let families = [
+        "encoding/",
+        "compress/",
+        "archive/",
+        "mime/",
+        "text/",
+        "html/",
+    ];
+    matches!(
+        package,
+        "io" | "io/ioutil" | "bufio" | "bytes" | "strings" | "fmt"
+    ) || families.iter().any(|family| package.starts_with(family))
 }
 
 /// Whether a method of an interface of another package does nothing to what it is called with.

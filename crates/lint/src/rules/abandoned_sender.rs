@@ -67,6 +67,7 @@ fn report(context: &Context<'_>, crowd: &Crowd, left: &Left, found: &mut Vec<Fin
             if let Some((title, edit)) = room_for(context, crowd) {
                 finding = finding.fix(title, vec![edit]);
             }
+            finding = finding.fix_by(super::remedy::context_case(context, crowd, send.at));
             found.push(finding);
         }
     }

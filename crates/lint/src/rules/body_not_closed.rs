@@ -47,6 +47,6 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             let end = block_location(context, resource.func, block);
             finding = finding.related(end, "it returns here without closing it");
         }
-        found.push(finding);
+        found.push(finding.fix_by(super::remedy::defer_body_close(context, at)));
     }
 }

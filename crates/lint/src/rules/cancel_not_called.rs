@@ -48,7 +48,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
                 .finding(&RULE, Operation::ChanReceive, at, verdict, message)
                 .help("Call the cancel function when the work is over, best with defer.")
                 .related(location(ir[first].site), "the context is made here");
-            found.push(finding);
+            found.push(finding.fix_by(super::remedy::defer_cancel(context, first, at)));
         }
     }
 }

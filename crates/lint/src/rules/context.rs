@@ -9,8 +9,8 @@ use super::waits::Waits;
 use super::{Index, Live, Role, Rule};
 use crate::finding::{FileId, Finding, Location};
 use crate::ir::{
-    Amount, At, Callee, FieldId, FuncId, FuncKind, Node, ObjectId, ObjectKind, Op, Package, Place,
-    PlaceId, RecvKind, Site, TermKind, Value, VarId, VarKind,
+    Amount, At, Callee, FieldId, FuncId, FuncKind, LoopId, LoopKind, Node, ObjectId, ObjectKind,
+    Op, Package, Place, PlaceId, RecvKind, Site, TermKind, Value, VarId, VarKind,
 };
 use crate::summary::{Analysis, Effect, Step};
 use crate::syntax::{File, Name, Names};
@@ -383,6 +383,20 @@ impl<'a> Context<'a> {
             || ir.objects().any(|(id, object)| {
                 object.kind == ObjectKind::Func(func) && ir.aliases.escape(id).is_some()
             })
+    }
+
+    /// Whether a goroutine that a test starts sends for each value that it is sent.
+    pub(super) fn is_test_answer(&self, test: FuncId, sender: &super::crowd::Sender) -> bool {
+        self.is_test(test) && sender.sends.iter().all(|send| self.is_answer(send.at))
+    }
+
+    /// Whether a send stands in a loop over another channel.
+    fn is_answer(&self, send: At) -> bool {
+        let func = &self.ir()[send.func];
+        let block = self.index().get(send).map(|(block, _)| block);
+        let loops = (0..func.loops.len()).map(LoopId::at);
+        let mut loops = loops.filter(|id| matches!(func[*id].kind, LoopKind::Chan(_)));
+        loops.any(|id| block.is_some_and(|block| super::crowd::is_within(func, block, id)))
     }
 
     /// Whether a function is `main` or `init`, which nobody waits for.

@@ -125,10 +125,10 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
         .sends
         .iter()
         .any(|send| send.waits && !known.contains(&send.at));
-    // Of many goroutines perhaps only some send.
-    let is_vague = senders
-        .iter()
-        .any(|sender: &Sender| sender.in_loop.is_some() && sender.least == 0);
+    // Of many goroutines perhaps only some send; and a test knows how many values one sends that answers what it is sent.
+    let is_vague = senders.iter().any(|sender: &Sender| {
+        sender.in_loop.is_some() && sender.least == 0 || context.is_test_answer(func, sender)
+    });
     (!senders.is_empty() && !unseen && !is_vague).then(|| Crowd {
         object,
         func,
@@ -298,6 +298,15 @@ impl Crowd {
 
     /// A way on which senders are left with nobody to receive.
     pub(super) fn left(&self, context: &Context<'_>) -> Option<Left> {
+        self.left_unless(context, &|_| false)
+    }
+
+    /// Without the ways that come to a step.
+    pub(super) fn left_unless(
+        &self,
+        context: &Context<'_>,
+        is_out: &dyn Fn(Step) -> bool,
+    ) -> Option<Left> {
         let room = self.places()?;
         let ir = context.ir();
         let mut hit = None;
@@ -306,6 +315,9 @@ impl Crowd {
         let answer = context
             .analysis
             .search(self.func, entry, Count::default(), |count, step| {
+                if is_out(step) {
+                    return Visit::Cut;
+                }
                 let stuck = !count.drained && count.sent > count.got.saturating_add(room);
                 match step {
                     Step::Run(instr) if instr == self.make => {

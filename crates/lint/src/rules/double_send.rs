@@ -38,6 +38,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
                     context.location(At { func: crowd.func, instr: sender.spawn }),
                     "the goroutine is started here",
                 );
+            let remedy = super::remedy::return_after(context, first, second);
+            let mut finding = finding.fix_by(remedy);
+            if let Some((title, edit)) = super::abandoned_sender::room_for(context, &crowd) {
+                finding = finding.fix(title, vec![edit]);
+            }
             found.push(finding);
         }
     }

@@ -144,8 +144,19 @@ impl Context<'_> {
         if locks.is_none() && unlocks.is_none() && !tries {
             return self.touch_again(func, &effects, lock);
         }
+        // Of what does too much to tell, the other half may be what was left out.
+        let is_cut = match ir.instr(at).op {
+            Op::Call(call) => self
+                .analysis
+                .targets(call)
+                .funcs
+                .iter()
+                .any(|func| self.analysis.summary(*func).is_cut),
+            _ => false,
+        };
         match (locks, unlocks) {
             _ if tries => Some(Touch::Lost),
+            (Some(_), None) | (None, Some(_)) if is_cut => Some(Touch::Lost),
             (None, None) => None,
             (Some((at, mode, always)), None) => Some(Touch::Lock(at, mode, always)),
             (None, Some((_, mode))) => Some(Touch::Unlock(mode)),

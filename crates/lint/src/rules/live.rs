@@ -168,16 +168,36 @@ impl Live {
     /// Everything that a call of a function runs in the same goroutine, itself included.
     pub fn runs(&self, func: FuncId) -> Vec<FuncId> {
         let mut all = vec![func];
+        let mut seen = vec![false; self.calls.len()];
+        let mut see = |func: FuncId| {
+            seen.get_mut(func.index())
+                .is_some_and(|seen| !std::mem::replace(seen, true))
+        };
+        see(func);
         let mut next = 0;
         while let Some(func) = all.get(next).copied() {
             next += 1;
-            for callee in self.callees(func) {
-                if !all.contains(callee) {
-                    all.push(*callee);
+            all.extend(
+                self.callees(func)
+                    .iter()
+                    .copied()
+                    .filter(|callee| see(*callee)),
+            );
+        }
+        all
+    }
+
+    /// By function: whether a call of it runs a function in the same goroutine.
+    pub fn runners(&self, of: FuncId) -> Vec<bool> {
+        let mut callers: Vec<Vec<FuncId>> = vec![Vec::new(); self.calls.len()];
+        for (caller, callees) in self.calls.iter().enumerate() {
+            for callee in callees {
+                if let Some(callers) = callers.get_mut(callee.index()) {
+                    callers.push(FuncId::at(caller));
                 }
             }
         }
-        all
+        reached(&[of], &callers, None)
     }
 }
 

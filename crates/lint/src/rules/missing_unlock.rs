@@ -176,7 +176,12 @@ fn report(context: &Context<'_>, at: At, lock: PlaceId, mode: Mode, trace: &Trac
     let mut finding = context
         .finding(&RULE, operation, at, verdict(trace.guesses), message)
         .help(format!("Call {name}.{unlock}() on every way out, best with defer right behind the lock."));
-    if let Step::Exit(block, _) = trace.last {
+    let end = match trace.last {
+        Step::Exit(block, _) => Some(block),
+        _ => None,
+    };
+    finding.fixes = super::remedy::unlock(context, at, lock, mode, end);
+    if let Some(block) = end {
         let site = Site {
             file: ir[at.func].site.file,
             span: ir[at.func][block].span,

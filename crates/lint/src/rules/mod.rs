@@ -9,16 +9,21 @@
 
 mod context;
 mod crowd;
+mod edit;
 mod held;
 mod index;
+mod lifecycle;
 mod live;
+mod remedy;
 mod resource;
+mod started_elsewhere;
 mod waits;
 
 use gorphan_model::Verdict;
 
 pub use context::{ChanUse, Context, Uses};
 pub use index::{Index, Role};
+pub(crate) use lifecycle::contracts;
 pub use live::Live;
 
 use crate::finding::Finding;
@@ -55,6 +60,7 @@ rules! {
     double_send,
     self_wait,
     stopped_receiver,
+    semaphore_kept,
     missing_unlock,
     double_lock,
     recursive_rlock,
@@ -65,8 +71,10 @@ rules! {
     cond_never_signalled,
     cancel_not_called,
     start_without_stop,
+    timed_loop,
     timer_drained_twice,
     body_not_closed,
+    pipe_not_closed,
     pull_not_stopped,
 }
 

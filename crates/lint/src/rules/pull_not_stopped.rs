@@ -30,6 +30,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
         let finding = context
             .finding(&RULE, Operation::Other, at, Verdict::Suspect, message)
             .help("Keep the second result of iter.Pull and defer it: defer stop().");
-        found.push(finding);
+        let site = ir[resource.object].site;
+        let remedy = super::remedy::defer_second(context, resource.func, site.span, site.file, "stop");
+        found.push(finding.fix_by(remedy));
     }
 }

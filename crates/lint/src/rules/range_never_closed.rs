@@ -48,7 +48,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             .help(format!("Call close({name}) when the last value is sent."))
             .related(location(ir[object].site), "the channel is made here")
             .related(context.location(start), "the goroutine is started here");
-        found.push(finding);
+        let remedy = super::remedy::close_channel(context, object, &uses, range.at);
+        found.push(finding.fix_by(remedy));
     }
 }
 

@@ -131,7 +131,7 @@ fn error_of(ir: &Package, resource: Resource) -> Option<VarId> {
 }
 
 /// Whether between two blocks it turns out that there was an error, or that there is nothing.
-fn fails(
+pub(super) fn fails(
     ir: &Package,
     func: FuncId,
     from: crate::ir::BlockId,

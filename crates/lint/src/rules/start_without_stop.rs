@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::context::location;
 use super::{Context, Role, Rule, verdict};
 use crate::finding::Finding;
-use crate::ir::{At, FuncId, InstrId, Node, ObjectId, ObjectKind, Op, Place, PlaceId, Point, VarId, VarKind};
+use crate::ir::{At, FuncId, FuncKind, InstrId, Node, ObjectId, ObjectKind, Op, Place, PlaceId, Point, VarId, VarKind};
 use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
 
 /// See `GR2042.md`.
@@ -16,6 +16,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
+    super::started_elsewhere::check(context, found);
     let ir = context.ir();
     for (func, _) in ir.funcs() {
         if context.is_main(func) || !context.live().is_live(func) {
@@ -85,12 +86,7 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
     }
     // The ways out of the goroutine that lead over these receives alone.
     let ways: Vec<&Effect> = waits.iter().copied().filter(|wait| leads_out(context, wait.at)).collect();
-    let is_wait = |instr: InstrId| ways.iter().any(|way| way.at == At { func: goroutine, instr });
-    let answer = context.analysis.search(goroutine, ir[goroutine].entry(), (), |(), step| match step {
-        Step::Exit(_, Exit::Return | Exit::Panic) => Visit::Found,
-        _ if Context::step_instr(step).is_some_and(is_wait) => Visit::Cut,
-        _ => Visit::On,
-    });
+    let is_lost = lost_without(context, goroutine, &ways);
     // The function may serve what it made by another name.
     let is_here = |at: At| at.func == func || ir[at.func].parent == Some(func);
     let by_other_name = ways.iter().flat_map(|way| context.objects(way.place)).any(|object| {
@@ -107,7 +103,7 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
         let uses = context.uses(*object);
         uses.closes.iter().any(|at| own.contains(&at.func))
     });
-    if ends_itself || ways.is_empty() || answer.trace().is_some() {
+    if ends_itself || ways.is_empty() || is_lost {
         return None;
     }
     let trace = left(context, func, instr, holder, &ways)?;
@@ -128,11 +124,55 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
         .help("Stop what was started when it is no longer needed, best with defer.")
         .related(context.location(way.at), "the goroutine waits here")
         .related(location(ir[object].site), "it is made here");
-    Some(finding)
+    let remedy = stop_of(context, call_of(context, at)?, way).and_then(|stop| super::remedy::defer_call(context, at, &format!("{name}.{stop}")));
+    Some(finding.fix_by(remedy))
+}
+
+fn call_of(context: &Context<'_>, at: At) -> Option<crate::ir::CallId> {
+    match context.ir().instr(at).op {
+        Op::Call(call) => Some(call),
+        _ => None,
+    }
+}
+
+/// The method that ends the goroutine over a receive: of the type whose method is called, without parameters.
+fn stop_of(context: &Context<'_>, call: crate::ir::CallId, way: &Effect) -> Option<String> {
+    let ir = context.ir();
+    let receiver = |func: FuncId| match &ir[func].kind {
+        FuncKind::Declared { key, .. } => key.receiver.as_deref().map(|receiver| (receiver, key.name.as_str())),
+        _ => None,
+    };
+    let start = *context.analysis.targets(call).funcs.first()?;
+    let (owner, _) = receiver(start)?;
+    let objects = context.objects(way.place);
+    let serves = |func: FuncId| {
+        context.analysis.summary(func).effects.iter().any(|effect| {
+            effect.kind == EffectKind::Close
+                && !effect.spawned
+                && context.objects(effect.place).iter().any(|object| objects.contains(object))
+        })
+    };
+    let mut stops = ir.funcs().filter_map(|(id, func)| {
+        let (other, name) = receiver(id)?;
+        (other == owner && id != start && func.params.is_empty() && serves(id)).then(|| format!("{name}()"))
+    });
+    stops.next()
+}
+
+/// Whether a goroutine can end on a way that leads over none of some receives.
+pub(super) fn lost_without(context: &Context<'_>, goroutine: FuncId, ways: &[&Effect]) -> bool {
+    let is_wait = |instr: InstrId| ways.iter().any(|way| way.at == At { func: goroutine, instr });
+    let entry = context.ir()[goroutine].entry();
+    let answer = context.analysis.search(goroutine, entry, (), |(), step| match step {
+        Step::Exit(_, Exit::Return | Exit::Panic) => Visit::Found,
+        _ if Context::step_instr(step).is_some_and(is_wait) => Visit::Cut,
+        _ => Visit::On,
+    });
+    answer.trace().is_some()
 }
 
 /// Whether behind a receive its function can return before it waits again.
-fn leads_out(context: &Context<'_>, receive: At) -> bool {
+pub(super) fn leads_out(context: &Context<'_>, receive: At) -> bool {
     let func = &context.ir()[receive.func];
     let Some((block, role)) = context.index().get(receive) else {
         return false;

@@ -40,7 +40,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
                 .help("Drain in a select with a default, or remember that the value was received. With go 1.23 in go.mod no drain is needed.")
                 .related(context.location(arm), "the value may be received here")
                 .related(context.location(At { func, instr: stop }), "the timer is stopped here");
-            found.push(finding);
+            found.push(finding.fix_by(super::remedy::drain_without_wait(context, drain)));
         }
     }
 }

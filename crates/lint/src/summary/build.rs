@@ -1,11 +1,14 @@
 //! Summaries from the bottom of the call graph up.
 
+use hashbrown::HashMap;
+
 use super::canon::{MAX_STEPS, canonical, names};
 use super::effect;
+use super::flow::{How, avoids, work};
+use super::given::{self, Given};
 use super::{Analysis, Effect, EffectKind, Returns, Summary, Targets};
 use crate::ir::{
-    At, BlockId, Call, CallId, Callee, End, Func, FuncId, Graph, InstrId, Op, Place, PlaceId,
-    Value, VarKind,
+    At, BlockId, Call, CallId, Callee, End, FuncId, Graph, Op, Place, PlaceId, Value, VarKind,
 };
 use crate::lower::Lowered;
 
@@ -39,6 +42,8 @@ pub fn analyse(lowered: Lowered) -> Analysis {
             ir,
             targets,
         },
+        special: HashMap::default(),
+        done: vec![false; count],
     };
     build.index();
     for round in build.order() {
@@ -50,12 +55,21 @@ pub fn analyse(lowered: Lowered) -> Analysis {
                 build.assigns(*func);
             }
         }
+        for func in round.funcs.iter().filter(|_| !round.is_cycle) {
+            if let Some(done) = build.done.get_mut(func.index()) {
+                *done = true;
+            }
+        }
     }
     build.analysis
 }
 
 struct Build {
     analysis: Analysis,
+    /// What functions do with what they are given, where that decides something.
+    special: HashMap<(FuncId, Given), Option<Vec<Effect>>, foldhash::fast::RandomState>,
+    /// Functions whose effects are known for good: those below of the one at hand.
+    done: Vec<bool>,
 }
 
 /// Functions that call each other.
@@ -186,24 +200,15 @@ impl Build {
         if func.blocks.is_empty() {
             if let Some(summary) = self.analysis.summaries.get_mut(id.index()) {
                 summary.is_partial = true;
+                summary.is_cut = true;
             }
             return;
         }
-        let mut work: Vec<(InstrId, BlockId, How)> = Vec::new();
-        for (place, block) in func.blocks() {
-            for instr in block.instrs() {
-                match &func[instr].op {
-                    Op::Spawn { run, .. } => work.push((*run, place, How::Spawned)),
-                    Op::Defer { run } => work.push((*run, place, How::Plain)),
-                    _ => work.push((instr, place, How::Plain)),
-                }
-            }
-            if let End::Select { arms, .. } = &block.exit {
-                // Done only where the arm is taken.
-                work.extend(arms.iter().map(|arm| (arm.instr, arm.to, How::Plain)));
-            }
-        }
-        let mut is_partial = !func.unknowns.is_empty();
+        let work = work(func, None);
+        let mut left_out = LeftOut {
+            is_partial: !func.unknowns.is_empty(),
+            is_cut: !func.unknowns.is_empty(),
+        };
         for (instr, block, how) in work {
             let at = At { func: id, instr };
             // Of an arm the block behind it tells.
@@ -211,7 +216,7 @@ impl Build {
             let effects = match &self.analysis.ir.instr(at).op {
                 Op::Call(call) => {
                     let call = *call;
-                    is_partial |= self.call(call);
+                    left_out |= self.call(call);
                     self.analysis.call_effects[call.index()].clone()
                 }
                 _ => effect::own(&self.analysis.ir, at).into_iter().collect(),
@@ -220,7 +225,7 @@ impl Build {
                 effect.many |= in_loop;
                 effect.spawned |= how == How::Spawned;
                 if found.len() >= MAX_EFFECTS {
-                    is_partial = true;
+                    left_out |= LeftOut::CUT;
                     break;
                 }
                 if let Some(effect) = self.visible(id, effect) {
@@ -229,12 +234,13 @@ impl Build {
             }
         }
         let returns = self.returns_of(id);
-        let effects = self.decided(id, found, is_cycle);
+        let effects = self.decided(id, found, is_cycle, None);
         if let Some(summary) = self.analysis.summaries.get_mut(id.index()) {
             *summary = Summary {
                 returns,
                 effects,
-                is_partial,
+                is_partial: left_out.is_partial,
+                is_cut: left_out.is_cut,
             };
         }
     }
@@ -261,7 +267,13 @@ impl Build {
     }
 
     /// Which effects are on every way to the function's return; the same twice counts once.
-    fn decided(&self, id: FuncId, found: Vec<(Effect, BlockId)>, is_cycle: bool) -> Vec<Effect> {
+    fn decided(
+        &self,
+        id: FuncId,
+        found: Vec<(Effect, BlockId)>,
+        is_cycle: bool,
+        reached: Option<&[bool]>,
+    ) -> Vec<Effect> {
         let func = &self.analysis.ir[id];
         let is_small = func.blocks.len().saturating_mul(found.len()) <= MAX_ALWAYS;
         let mut effects: Vec<Effect> = Vec::with_capacity(found.len());
@@ -274,7 +286,10 @@ impl Build {
             effect.always = match known {
                 Some(known) => known.3,
                 None => {
-                    let mut blocks = vec![false; func.blocks.len()];
+                    let mut blocks = match reached {
+                        Some(reached) => reached.iter().map(|reached| !reached).collect(),
+                        None => vec![false; func.blocks.len()],
+                    };
                     for (other, block) in &found {
                         if (other.kind, other.place, other.spawned) == key
                             && other.always
@@ -300,18 +315,28 @@ impl Build {
         effects
     }
 
-    /// Finds what a call does. Gives whether something of it is not known.
-    fn call(&mut self, id: CallId) -> bool {
+    /// Finds what a call does. Gives what of it is not known.
+    fn call(&mut self, id: CallId) -> LeftOut {
         let targets: Targets = self.analysis.targets(id).clone();
         let call = self.analysis.ir[id].clone();
         let is_many = targets.funcs.len() > MAX_TARGETS;
-        let mut is_partial = targets.is_open || is_many;
+        let mut left_out = LeftOut {
+            is_partial: targets.is_open || is_many,
+            is_cut: is_many,
+        };
         let is_sure = self.analysis.is_sure(id);
         let mut effects = Vec::new();
         for target in targets.funcs.iter().take(MAX_TARGETS) {
-            is_partial |= self.analysis.summary(*target).is_partial;
-            for place in 0..self.analysis.summary(*target).effects.len() {
-                let mut effect = self.analysis.summary(*target).effects[place];
+            let summary = self.analysis.summary(*target);
+            left_out |= LeftOut {
+                is_partial: summary.is_partial,
+                is_cut: summary.is_cut,
+            };
+            for mut effect in self.effects_given(*target, &call) {
+                if let EffectKind::WgAdd(delta) = effect.kind {
+                    let delta = given::amount(&self.analysis.ir, *target, &call, delta);
+                    effect.kind = EffectKind::WgAdd(delta);
+                }
                 effect.always &= is_sure;
                 effect.direct &= is_sure;
                 let Some(place) = self.in_caller(*target, &call, effect.place) else {
@@ -321,7 +346,7 @@ impl Build {
                 if effects.len() < MAX_EFFECTS {
                     effects.push(effect);
                 } else {
-                    is_partial = true;
+                    left_out |= LeftOut::CUT;
                 }
             }
         }
@@ -330,7 +355,46 @@ impl Build {
             self.escapes(&call, id, &mut effects);
         }
         self.analysis.call_effects[id.index()] = effects;
-        is_partial
+        left_out
+    }
+
+    /// What a function does when it is called so, in its own terms.
+    fn effects_given(&mut self, target: FuncId, call: &Call) -> Vec<Effect> {
+        let is_done = self.done.get(target.index()).copied().unwrap_or(false);
+        let given = match is_done && !self.analysis.summary(target).effects.is_empty() {
+            true => given::given(&self.analysis.ir, target, call),
+            false => Given::new(),
+        };
+        if !given.is_empty() {
+            let key = (target, given);
+            if !self.special.contains_key(&key) {
+                let effects = self.specialised(target, &key.1);
+                self.special.insert(key.clone(), effects);
+            }
+            if let Some(Some(effects)) = self.special.get(&key) {
+                return effects.clone();
+            }
+        }
+        self.analysis.summary(target).effects.clone()
+    }
+
+    /// What a function does on the ways that what it is given leaves open.
+    fn specialised(&mut self, id: FuncId, given: &Given) -> Option<Vec<Effect>> {
+        let reached = given::reached(&self.analysis.ir[id], given)?;
+        let mut found: Vec<(Effect, BlockId)> = Vec::new();
+        for (instr, block, how) in work(&self.analysis.ir[id], Some(&reached)) {
+            let in_loop = self.analysis.ir[id][block].in_loop.is_some();
+            let effects = self.analysis.effects(At { func: id, instr });
+            for mut effect in effects {
+                effect.many |= in_loop;
+                effect.spawned |= how == How::Spawned;
+                if let Some(effect) = self.visible(id, effect) {
+                    found.push((effect, block));
+                }
+            }
+        }
+        found.truncate(MAX_EFFECTS);
+        Some(self.decided(id, found, false, Some(&reached)))
     }
 
     /// What the package of a callee says that it does.
@@ -369,11 +433,11 @@ impl Build {
         let Some(at) = self.analysis.calls[id.index()] else {
             return;
         };
-        let keeps = ir.keeps_of(call.callee);
         let receiver = call.receiver.iter().map(|value| (0, value));
         let args = (1_usize..).zip(&call.args);
         for (number, value) in receiver.chain(args) {
-            let (Value::Place(place), true) = (value, keeps >> number.min(63) & 1 != 0) else {
+            let (Value::Place(place), true) = (value, ir.may_keep(call.callee, number, *value))
+            else {
                 continue;
             };
             if ir.aliases.objects(&ir.places, *place).is_empty() {
@@ -469,31 +533,23 @@ impl Build {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
-    Plain,
-    Spawned,
+/// See [`Summary`].
+#[derive(Clone, Copy)]
+struct LeftOut {
+    is_partial: bool,
+    is_cut: bool,
 }
 
-/// Whether some way from the entry to a return goes through none of the blocks that are marked.
-fn avoids(func: &Func, blocks: &[bool]) -> bool {
-    let mut seen = blocks.to_vec();
-    let mut work = vec![BlockId(0)];
-    while let Some(block) = work.pop() {
-        match seen.get_mut(block.index()) {
-            Some(seen) if !*seen => *seen = true,
-            _ => continue,
-        }
-        match &func[block].exit {
-            End::Return => return true,
-            End::Jump(to) => work.push(*to),
-            End::Branch(edges) => work.extend(edges.iter().map(|edge| edge.to)),
-            End::Select { arms, default } => {
-                work.extend(arms.iter().map(|arm| arm.to));
-                work.extend(*default);
-            }
-            End::Panic | End::Goexit | End::Exit => {}
-        }
+impl LeftOut {
+    const CUT: Self = Self {
+        is_partial: true,
+        is_cut: true,
+    };
+}
+
+impl std::ops::BitOrAssign for LeftOut {
+    fn bitor_assign(&mut self, other: Self) {
+        self.is_partial |= other.is_partial;
+        self.is_cut |= other.is_cut;
     }
-    false
 }

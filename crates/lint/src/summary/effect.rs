@@ -12,6 +12,9 @@ pub struct Summary {
     /// Whether effects are left out because there are too many or something was not understood: it may do anything to what it
     /// is given.
     pub is_partial: bool,
+    /// Whether effects are left out for a limit's sake, or because source was not understood; not only because somebody is called who
+    /// is not known.
+    pub is_cut: bool,
 }
 
 /// Whether a function comes back.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{Analysis, Effect, EffectKind, Returns};
-use crate::ir::{Amount, FuncId, FuncKind, Mode, Place, RecvKind, VarId, VarKind};
+use crate::ir::{
+    Aliases, Amount, Escape, FieldId, FuncId, FuncKind, Mode, Node, ObjectId, ObjectKind, Place,
+    RecvKind, Shape, VarId, VarKind, node_of,
+};
 use crate::types::Key;
 
 /// The first bytes of encoded facts; the last is the version of the form.
-const MAGIC: [u8; 4] = *b"GRF\x01";
+const MAGIC: [u8; 4] = *b"GRF\x02";
 
 /// Functions of one package that are read back: the largest of the Go tree has some ten thousand.
 const MAX_FUNCS: u64 = 200_000;
@@ -37,8 +40,11 @@ pub struct FuncFacts {
     pub keeps: u64,
     /// What it does to its parameters themselves.
     pub effects: Vec<FactEffect>,
-    /// Whether it starts a goroutine that waits for something of the receiver's.
-    pub starts: bool,
+    /// Whether what its first result points to was made in the call, and nobody else has it.
+    pub fresh: bool,
+    /// Of one that starts a goroutine for its receiver, or without one for its first result, which ends only when it is told to: how that is
+    /// called, as `Stop()`.
+    pub stopped_by: Option<String>,
     /// Whether it closes or cancels something of the receiver's, or waits for a goroutine to end.
     pub stops: bool,
 }
@@ -103,8 +109,9 @@ impl Facts {
                 Returns::Exits => 2,
                 Returns::Hangs => 3,
             };
-            let flags = returns | u8::from(func.starts) << 2 | u8::from(func.stops) << 3;
+            let flags = returns | u8::from(func.fresh) << 2 | u8::from(func.stops) << 3;
             out.0.push(flags);
+            out.text(func.stopped_by.as_deref().unwrap_or_default());
             out.number(func.keeps);
             out.number(func.effects.len() as u64);
             for effect in &func.effects {
@@ -129,7 +136,8 @@ impl Facts {
                 2 => Returns::Exits,
                 _ => Returns::Hangs,
             };
-            let (starts, stops) = (flags & 4 != 0, flags & 8 != 0);
+            let (fresh, stops) = (flags & 4 != 0, flags & 8 != 0);
+            let stopped_by = Some(input.text()?).filter(|name| !name.is_empty());
             let keeps = input.number()?;
             let count = input.number()?;
             let count = usize::try_from(count)
@@ -143,7 +151,8 @@ impl Facts {
                 returns,
                 keeps,
                 effects,
-                starts,
+                fresh,
+                stopped_by,
                 stops,
             };
             funcs.insert((receiver, name), func);
@@ -157,33 +166,42 @@ fn of_func(analysis: &Analysis, id: FuncId) -> FuncFacts {
     let func = &ir[id];
     let mut facts = FuncFacts {
         returns: summary.returns,
+        fresh: is_fresh(analysis, id),
         ..FuncFacts::default()
     };
-    let vars = func.receiver.into_iter().chain(func.params.iter().copied());
-    for var in vars {
-        // What has too many effects to tell, may do anything.
-        let keeps = summary.is_partial && summary.effects.len() >= super::MAX_EFFECTS;
-        if keeps || ir.keeps(var) {
-            facts.keeps |= number_of(ir[var].kind).map_or(0, |number| 1 << number);
+    let vars: Vec<VarId> = func
+        .receiver
+        .into_iter()
+        .chain(func.params.iter().copied())
+        .collect();
+    for var in &vars {
+        // Who gets a function or a value with methods may call them, of which nothing is told; and what was left out may be
+        // anything.
+        let is_called = matches!(
+            ir[*var].shape,
+            Shape::Func | Shape::Interface | Shape::Unknown
+        );
+        if summary.is_cut || is_called || ir.keeps(*var) {
+            keep(&mut facts, ir[*var].kind);
         }
-    }
-    // Arguments behind the last parameter belong to it.
-    let last = func.params.len().min(MAX_PARAMS as usize);
-    if last > 0 && facts.keeps >> last & 1 != 0 {
-        facts.keeps |= u64::MAX << last;
     }
     for effect in &summary.effects {
         lifecycle(analysis, func.receiver, effect, &mut facts);
-        let Place::Var(var) = ir[effect.place] else {
-            continue;
-        };
-        let (true, Some(param)) = (ir[var].func == Some(id), number_of(ir[var].kind)) else {
-            continue;
-        };
-        if effect.kind == EffectKind::Escape {
-            facts.keeps |= 1 << param;
+        let base = ir.base(effect.place);
+        if !vars.contains(&base) {
+            by_other_name(analysis, effect, &vars, &mut facts);
             continue;
         }
+        let Place::Var(_) = ir[effect.place] else {
+            // Importers see the fields of a struct for themselves, but no elements.
+            if ir[base].shape != Shape::Struct {
+                keep(&mut facts, ir[base].kind);
+            }
+            continue;
+        };
+        let Some(param) = number_of(ir[base].kind) else {
+            continue;
+        };
         let fact = FactEffect {
             param,
             kind: for_importers(effect.kind),
@@ -192,13 +210,77 @@ fn of_func(analysis: &Analysis, id: FuncId) -> FuncFacts {
             spawned: effect.spawned,
             passing: effect.passing,
         };
-        if facts.effects.len() >= MAX_FACT_EFFECTS {
-            facts.keeps |= 1 << param;
+        if effect.kind == EffectKind::Escape || facts.effects.len() >= MAX_FACT_EFFECTS {
+            keep(&mut facts, ir[base].kind);
         } else if !facts.effects.contains(&fact) {
             facts.effects.push(fact);
         }
     }
+    // Arguments behind the last parameter belong to it.
+    let last = func.params.len().min(MAX_PARAMS as usize);
+    if last > 0 && facts.keeps >> last & 1 != 0 {
+        facts.keeps |= u64::MAX << last;
+    }
     facts
+}
+
+/// Notes that a parameter may be kept.
+fn keep(facts: &mut FuncFacts, kind: VarKind) {
+    facts.keeps |= number_of(kind).map_or(0, |number| 1 << number);
+}
+
+/// Something is done to what a variable of the function holds, which may be what a parameter was given.
+fn by_other_name(analysis: &Analysis, effect: &Effect, vars: &[VarId], facts: &mut FuncFacts) {
+    let ir = &analysis.ir;
+    let objects = ir.aliases.objects(&ir.places, effect.place);
+    if effect.kind == EffectKind::Escape || !objects.contains(&Aliases::OUTSIDE) {
+        return;
+    }
+    let shape = match node_of(&ir.places, effect.place) {
+        Node::Var(var) => ir[var].shape,
+        Node::Field(field) => ir[field].shape,
+    };
+    for var in vars {
+        if ir[*var].shape == shape || ir[*var].shape == Shape::Locker {
+            keep(facts, ir[*var].kind);
+        }
+    }
+}
+
+/// Whether a function makes the struct that its first result points to, anew in each call, and gives it to nobody else.
+fn is_fresh(analysis: &Analysis, id: FuncId) -> bool {
+    let ir = &analysis.ir;
+    let Some(result) = ir[id].results.first() else {
+        return false;
+    };
+    let objects = ir.aliases.at_node(Node::Var(*result));
+    let is_made_here = |object: &ObjectId| {
+        let made = &ir[*object];
+        let is_struct = matches!(
+            made.kind,
+            ObjectKind::Value {
+                shape: Shape::Struct,
+                ..
+            }
+        );
+        let escapes = !matches!(ir.aliases.escape(*object), None | Some(Escape::Result(_)));
+        is_struct && made.func == Some(id) && !escapes && !is_stored(analysis, *object)
+    };
+    !objects.is_empty() && objects.iter().all(is_made_here)
+}
+
+/// Whether something lies in a field or in a variable of the package.
+fn is_stored(analysis: &Analysis, object: ObjectId) -> bool {
+    let ir = &analysis.ir;
+    let holds = |node| ir.aliases.at_node(node).contains(&object);
+    let vars = ir
+        .vars
+        .iter()
+        .enumerate()
+        .filter(|(_, var)| matches!(var.kind, VarKind::Package { .. } | VarKind::Foreign));
+    vars.map(|(place, _)| VarId::at(place))
+        .any(|var| holds(Node::Var(var)))
+        || (0..ir.fields.len()).any(|place| holds(Node::Field(FieldId::at(place))))
 }
 
 /// A number in terms of the callee means nothing outside.
@@ -225,7 +307,6 @@ fn lifecycle(analysis: &Analysis, receiver: Option<VarId>, effect: &Effect, fact
         return;
     }
     match effect.kind {
-        EffectKind::Recv(_) if effect.spawned && !effect.passing => facts.starts = true,
         EffectKind::Close | EffectKind::Cancel if !effect.spawned => facts.stops = true,
         EffectKind::Send | EffectKind::WgWait if !effect.spawned && effect.always => {
             facts.stops = true;
@@ -401,7 +482,8 @@ mod tests {
             returns: Returns::Hangs,
             keeps: u64::MAX,
             effects: effects.collect(),
-            starts: true,
+            fresh: true,
+            stopped_by: Some("Close".to_owned()),
             stops: false,
         };
         let two = FuncFacts {

@@ -10,6 +10,8 @@ mod build;
 mod canon;
 mod effect;
 mod facts;
+mod flow;
+mod given;
 mod known;
 mod path;
 

@@ -36,7 +36,7 @@ impl FileId {
 }
 
 /// All packages that are checked, and those that they import, as far as they are at hand.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Program {
     packages: Vec<Package>,
 }
@@ -52,6 +52,13 @@ impl Program {
         let id = PackageId(u32::try_from(self.packages.len()).unwrap_or(u32::MAX));
         self.packages.push(package);
         id
+    }
+
+    /// Puts another package in the place of one that has the same path and imports.
+    pub fn replace(&mut self, id: PackageId, package: Package) {
+        if let Some(slot) = self.packages.get_mut(id.0 as usize) {
+            *slot = package;
+        }
     }
 
     /// Says what an import path means in a package; for vendored packages and packages under test it is not what it spells.
@@ -127,7 +134,7 @@ impl Program {
 }
 
 /// The files that make a package, parsed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Package {
     /// Its import path. Types are the same only if their packages' paths are.
     pub path: String,
@@ -135,6 +142,8 @@ pub struct Package {
     pub name: Name,
     /// Its files. Where it is imported only, they may be without bodies.
     pub files: Vec<Arc<File>>,
+    /// How many of its files are no tests: they come first.
+    pub plain_files: usize,
     /// What the import paths in its files mean, as far as known.
     imports: Map<String, PackageId>,
     /// The imports of each file.
@@ -197,6 +206,7 @@ impl Package {
             path: path.to_owned(),
             name,
             files: Vec::new(),
+            plain_files: files.len(),
             imports: Map::default(),
             file_imports: Vec::with_capacity(files.len()),
             declared: Map::default(),
@@ -221,6 +231,25 @@ impl Package {
                     .push(*receiver);
             }
         }
+        package
+    }
+
+    /// Says how many of its files, the first ones, are no tests.
+    #[must_use]
+    pub fn with_plain_files(mut self, plain_files: usize) -> Self {
+        self.plain_files = plain_files;
+        self
+    }
+
+    /// The same package with another file at a place; what it imports stays linked.
+    #[must_use]
+    pub fn with_file(&self, place: usize, file: Arc<File>) -> Self {
+        let mut files = self.files.clone();
+        if let Some(slot) = files.get_mut(place) {
+            *slot = file;
+        }
+        let mut package = Self::new(&self.path, files).with_plain_files(self.plain_files);
+        package.imports = self.imports.clone();
         package
     }
 
