@@ -291,13 +291,21 @@ fn gdb(script: &Path, pid: &str) -> Timed {
 }
 
 fn dlv(delve: &Path, pid: &str) -> Timed {
-    let script = delve.with_extension("script");
-    fs::write(&script, "goroutines\nexit -c\n").map_err(|error| error.to_string())?;
+    let (script, answers) = (
+        delve.with_extension("script"),
+        delve.with_extension("answers"),
+    );
+    // It asks whether to end the program that it leaves.
+    let written = fs::write(&script, "goroutines\n").and_then(|()| {
+        fs::write(&answers, "exit\nn\n")?;
+        fs::File::open(&answers)
+    });
+    let answers = written.map_err(|error| error.to_string())?;
     let mut dlv = Command::new("timeout");
     dlv.arg(DEBUGGER_SECONDS.to_string()).arg(delve);
     dlv.arg("--allow-non-terminal-interactive=true");
     dlv.args(["attach", pid, "--init"]).arg(&script);
-    debugger(dlv.stdin(Stdio::null()))
+    debugger(dlv.stdin(answers))
 }
 
 /// Runs a debugger to its end. It leaves the program running, for it detaches.

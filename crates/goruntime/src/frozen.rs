@@ -7,8 +7,10 @@ mod saved;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::memory::word_at;
 use crate::runtime::Bias;
 use crate::{Address, Error, Memory, Unreadable};
 pub(crate) use ahead::{Ahead, Key, copy as ahead};
@@ -19,7 +21,7 @@ const MAX_BATCH_BYTES: u64 = 32 << 20;
 const MAX_BATCH_RANGES: usize = 1 << 16;
 
 /// A thread of the target while it is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Thread {
     /// Its number in the target's own PID namespace: what `m.procid` holds.
     pub tid: u64,
@@ -33,7 +35,24 @@ pub struct Thread {
     pub link: u64,
     /// All its general registers, in no order: what they point to is in use.
     pub registers: [u64; GENERAL_REGISTERS],
+    /// What its vector registers hold that can be addresses, in no order: while the runtime moves memory, a pointer may be
+    /// nowhere else. See [`Thread::addresses_in`].
+    pub vectors: Vec<u64>,
 }
+
+impl Thread {
+    /// The words of some saved registers, at multiples of 8 bytes, that can be addresses of a program, each once.
+    pub fn addresses_in(saved: &[u8]) -> Vec<u64> {
+        let words = saved.chunks_exact(8).filter_map(|word| word_at(word, 0));
+        let mut found: Vec<u64> = words.filter(|word| ADDRESSES.contains(word)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// Where memory of a program can be: below nothing is mapped, beyond is the kernel's.
+pub(crate) const ADDRESSES: Range<u64> = 1 << 16..1 << 48;
 
 /// Registers of a thread that may hold a pointer: x0 to x30 of arm64; rax to r15 of amd64, and zeros.
 pub const GENERAL_REGISTERS: usize = 31;
@@ -255,7 +274,41 @@ impl Frozen {
         let (start, bytes) = self.small.range(..=address.0).next_back()?;
         within(*start, bytes, address, length)
     }
+
+    /// As [`Frozen::slice`], quicker for what lies beside what was asked for last with the same `near`. Layers that have the same
+    /// address have the same bytes, as they are of one moment.
+    pub(crate) fn slice_near(&self, near: &Near, address: Address, length: u64) -> Option<&[u8]> {
+        let bytes = |layer: &Layer, piece: usize| {
+            let (from, to) = layer.pieces.get(piece)?.part(address, length)?;
+            self.rooms.get(layer.room)?.bytes().get(from..to)
+        };
+        let (last_layer, last_piece) = near.0.get();
+        if let Some(layer) = self.layers.get(last_layer) {
+            for piece in [last_piece, last_piece + 1, last_piece.wrapping_sub(1)] {
+                if let Some(found) = bytes(layer, piece) {
+                    near.0.set((last_layer, piece));
+                    return Some(found);
+                }
+            }
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let after = layer
+                .pieces
+                .partition_point(|piece| piece.start <= address.0);
+            if let Some(piece) = after.checked_sub(1)
+                && let Some(found) = bytes(layer, piece)
+            {
+                near.0.set((index, piece));
+                return Some(found);
+            }
+        }
+        self.slice(address, length)
+    }
 }
+
+/// Where something was found in a copy, for the next that is looked for: with a list's elements, mostly beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Near(Cell<(usize, usize)>);
 
 /// The part of `bytes`, which lie at `start`, that lies at `address`.
 fn within(start: u64, bytes: &[u8], address: Address, length: u64) -> Option<&[u8]> {
@@ -347,6 +400,12 @@ mod tests {
                 assert_eq!(frozen.slice(Address(at), 1), Some(&[at as u8][..]));
             }
             assert_eq!(frozen.slice(Address(0x1020), 1), None, "never copied");
+            // Whatever was asked for before.
+            let near = Near::default();
+            for at in [0x2000, 0x1000, 0x2010, 0x1020, 0x201f, 0x101f] {
+                let found = frozen.slice_near(&near, Address(at), 1);
+                assert_eq!(found, frozen.slice(Address(at), 1), "{at:x}");
+            }
             assert_eq!(frozen.copied_bytes(), 64);
         }
     }

@@ -240,9 +240,7 @@ mod tests {
             tid: 42,
             rip: 0x40,
             rsp,
-            rbp: 0,
-            link: 0,
-            registers: [0; crate::GENERAL_REGISTERS],
+            ..Thread::default()
         };
         let threads = HashMap::from([(42, thread)]);
         let machine = one.has_thread().then_some(&machine);

@@ -18,6 +18,7 @@ mod image;
 mod labels;
 mod layout;
 mod memory;
+mod near;
 mod prove;
 mod runtime;
 mod snapshot;

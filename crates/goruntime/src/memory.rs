@@ -64,6 +64,20 @@ pub(crate) fn word(memory: &dyn Memory, address: Address) -> Result<u64, Unreada
     Ok(u64::from_le_bytes(bytes))
 }
 
+/// Reads a word of each line of the processor's cache that some bytes lie in, up to so many bytes, and gives a number that
+/// depends on all of them: the memory of things that are read one after the other soon is waited for together.
+#[inline]
+pub(crate) fn touch(bytes: &[u8], most: usize) -> u64 {
+    let bytes = bytes.get(..most).unwrap_or(bytes);
+    let lines = bytes.chunks(CACHE_LINE_BYTES);
+    lines
+        .map(|line| line.first().copied().map_or(0, u64::from))
+        .sum()
+}
+
+/// Bytes that a processor reads at once; some read more.
+const CACHE_LINE_BYTES: usize = 64;
+
 /// The little-endian word at an offset of what was read.
 pub(crate) fn word_at(bytes: &[u8], at: u64) -> Option<u64> {
     let at = usize::try_from(at).ok()?;

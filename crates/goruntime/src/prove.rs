@@ -7,7 +7,7 @@ use gorphan_model::proof::Why;
 use gorphan_model::{GoroutineId, Proof, Snapshot, State, WaitReason};
 
 use crate::goroutine::Goroutine;
-use crate::heap::prove::{Outcome, Proven};
+use crate::heap::prove::Proven;
 use crate::heap::world::World;
 use crate::heap::{Heap, Subject, Wait};
 use crate::{Address, Details, Error, Frozen, Runtime, snapshot};
@@ -120,8 +120,8 @@ impl Runtime {
             proven.confirm(|one| before.has(one.id, &leak(one)), NOT_CONFIRMED);
         }
         let leaks = proven.leaked().map(|one| (one.id, leak(one))).collect();
-        let outcome = |g: crate::Address| proven.outcome(g.0);
-        let (mut snapshot, details) = snapshot::build(self, frozen, &outcome, threads)?;
+        let outcomes = proven.outcomes(frozen.goroutines.iter().map(|g| g.0));
+        let (mut snapshot, details) = snapshot::build(self, frozen, &outcomes, threads)?;
         proven.fill(&mut snapshot, &details);
         let why = question.why;
         let why = why.and_then(|id| proven.why(id, &snapshot, &details));
@@ -143,7 +143,7 @@ impl Runtime {
 
     /// The goroutines where nothing is known of what they wait for.
     fn undecided(&self, frozen: &Frozen, error: &Error) -> Result<Answer, Error> {
-        let (mut snapshot, details) = snapshot::build(self, frozen, &|_| Outcome::default(), 1)?;
+        let (mut snapshot, details) = snapshot::build(self, frozen, &[], 1)?;
         let proof = Arc::new(Proof::Inconclusive(error.to_string()));
         for sample in &mut snapshot.samples {
             let waits = sample.state.as_ref().is_some_and(waits_for_another);

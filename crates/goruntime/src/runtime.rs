@@ -7,7 +7,6 @@ use gorphan_model::{GoroutineId, Snapshot};
 
 use crate::frozen::{self, Copier, Key};
 use crate::goroutine::{Goroutine, Machine, Start};
-use crate::heap::prove::Outcome;
 use crate::image::pclntab::{Code, Table, Work};
 use crate::layout::{self, Layout};
 use crate::memory::word_at;
@@ -307,7 +306,7 @@ impl Runtime {
     ) -> Result<Vec<Address>, Error> {
         let pointers = self.goroutines(bias, copier, moment)?;
         let threads = moment.threads.iter();
-        let threads = threads.map(|thread| (thread.tid, *thread)).collect();
+        let threads = threads.map(|thread| (thread.tid, thread.clone())).collect();
         let mut stacks = Vec::with_capacity(pointers.len());
         let waiting = self.layout.heap.as_ref().map(|heap| heap.waiting.first);
         let mut waits = Vec::with_capacity(pointers.len());
@@ -400,7 +399,7 @@ impl Runtime {
     /// # Errors
     /// When the function table is damaged.
     pub fn snapshot(&self, frozen: &Frozen) -> Result<(Snapshot, Details), Error> {
-        snapshot::build(self, frozen, &|_| Outcome::default(), 1)
+        snapshot::build(self, frozen, &[], 1)
     }
 
     pub(crate) fn code<'a>(&'a self, work: &'a Work) -> Result<Code<'a>, Error> {

@@ -15,6 +15,7 @@ use crate::heap::prove::Outcome;
 use crate::heap::work::each;
 use crate::image::pclntab::{Call, Code, Work};
 use crate::labels::{self, Label};
+use crate::near::{NearStacks, TOUCHED_AT_ONCE};
 use crate::stack::{Cut, Physical, Unwinder};
 use crate::{Address, Detail, Details, Error, Frozen, Runtime, Thread};
 
@@ -62,8 +63,10 @@ struct Key {
 
 struct Builder<'a> {
     runtime: &'a Runtime,
-    outcome: &'a (dyn Fn(Address) -> Outcome + Sync),
+    /// That of the goroutine that is looked at.
+    outcome: Outcome,
     frozen: &'a Frozen,
+    near: NearStacks,
     unwinder: Unwinder<'a>,
     threads: HashMap<u64, Thread>,
     samples: HashMap<Key, usize, RandomState>,
@@ -96,22 +99,33 @@ struct Hand<'a> {
     parts: Vec<(usize, Part)>,
 }
 
-/// Builds the snapshot of a copy, on so many threads. Goroutines of different outcomes, which are asked for by the address of
-/// their `g`, never share a sample.
+/// Builds the snapshot of a copy, on so many threads. Goroutines of different outcomes never share a sample; they are given in
+/// the order of the copy's list of goroutines, and those that are missing count as none.
 pub(crate) fn build(
     runtime: &Runtime,
     frozen: &Frozen,
-    outcome: &(dyn Fn(Address) -> Outcome + Sync),
+    outcomes: &[Outcome],
     threads: usize,
 ) -> Result<(Snapshot, Details), Error> {
     let work = Work::new();
     let code = runtime.code(&work)?;
     let chunks: Vec<&[Address]> = frozen.goroutines.chunks(GOROUTINES_PER_PART).collect();
     let hands = each(threads, chunks.len(), |hand: &mut Hand<'_>, number| {
-        let make = || Builder::new(runtime, frozen, outcome, code);
-        let builder = hand.builder.get_or_insert_with(make);
+        let builder = hand
+            .builder
+            .get_or_insert_with(|| Builder::new(runtime, frozen, code));
         let pointers = chunks.get(number).copied().unwrap_or_default();
-        pointers.iter().for_each(|g| builder.goroutine(*g));
+        let first = number * GOROUTINES_PER_PART;
+        for (few, first) in pointers
+            .chunks(TOUCHED_AT_ONCE)
+            .zip((first..).step_by(TOUCHED_AT_ONCE))
+        {
+            runtime.touch(frozen, few, &builder.near);
+            for (pointer, index) in few.iter().zip(first..) {
+                builder.outcome = outcomes.get(index).copied().unwrap_or_default();
+                builder.goroutine(*pointer);
+            }
+        }
         hand.parts.push((number, builder.take()));
     });
     let mut parts: Vec<(usize, Part)> = hands.into_iter().flat_map(|hand| hand.parts).collect();
@@ -185,19 +199,15 @@ fn add(same: &mut Sample, sample: Sample) {
 }
 
 impl<'a> Builder<'a> {
-    fn new(
-        runtime: &'a Runtime,
-        frozen: &'a Frozen,
-        outcome: &'a (dyn Fn(Address) -> Outcome + Sync),
-        code: Code<'a>,
-    ) -> Self {
+    fn new(runtime: &'a Runtime, frozen: &'a Frozen, code: Code<'a>) -> Self {
         let threads = frozen.threads.iter();
         Self {
             runtime,
-            outcome,
+            outcome: Outcome::default(),
             frozen,
+            near: NearStacks::default(),
             unwinder: Unwinder::new(code, frozen.bias.0, runtime.minor),
-            threads: threads.map(|thread| (thread.tid, *thread)).collect(),
+            threads: threads.map(|thread| (thread.tid, thread.clone())).collect(),
             samples: HashMap::default(),
             labels: HashMap::default(),
             names: HashMap::new(),
@@ -237,7 +247,9 @@ impl<'a> Builder<'a> {
 
     fn goroutine(&mut self, pointer: Address) {
         let layout = &self.runtime.layout.g;
-        let bytes = self.frozen.slice(pointer, layout.bytes.into());
+        let bytes = self
+            .frozen
+            .slice_near(&self.near.goroutine, pointer, layout.bytes.into());
         let parsed = bytes.and_then(|bytes| Goroutine::parse(layout, pointer, bytes));
         let Some(one) = parsed else {
             self.problem(
@@ -295,7 +307,8 @@ impl<'a> Builder<'a> {
         let sp = Address(start.place.sp);
         let whole = one.stack_high.saturating_sub(sp.0);
         let length = whole.min(self.frozen.stack_bytes);
-        let bytes = self.frozen.slice(sp, length).unwrap_or_default();
+        let bytes = self.frozen.slice_near(&self.near.stack, sp, length);
+        let bytes = bytes.unwrap_or_default();
         let (frames, cut) = self.unwinder.unwind(start, bytes);
         let Some(cut) = cut else {
             return (frames, false);
@@ -336,7 +349,7 @@ impl<'a> Builder<'a> {
             wait_reason: reason,
             durable,
             cut,
-            outcome: (self.outcome)(one.address),
+            outcome: self.outcome,
         };
         if let Some(known) = self.samples.get(&key) {
             return *known;

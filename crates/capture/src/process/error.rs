@@ -123,7 +123,7 @@ pub enum ProcessError {
     },
     /// Not on this system.
     #[error(
-        "cannot inspect processes on {system}: gorphan reads running Go programs on Linux on 64-bit x86"
+        "cannot inspect processes on {system}: gorphan reads running Go programs on Linux, on 64-bit x86 and arm64"
     )]
     Unsupported {
         /// As `macos on aarch64`.
@@ -142,7 +142,10 @@ fn wrote(executable: Option<&str>) -> String {
 impl ProcessError {
     /// Says that this system is not supported.
     #[cfg_attr(
-        all(target_os = "linux", target_arch = "x86_64"),
+        all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ),
         expect(dead_code, reason = "only other systems refuse")
     )]
     pub(super) fn unsupported() -> Self {

@@ -8,14 +8,14 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gorphan_goruntime::{GENERAL_REGISTERS, Thread};
+use gorphan_goruntime::Thread;
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
-use super::Pid;
 use super::procfs::Process;
+use super::{Pid, registers};
 
 /// Looks at a thread before the first pause between looks: most stop within microseconds.
 const EAGER_LOOKS: u32 = 64;
@@ -196,10 +196,8 @@ impl Frozen {
         let nested = process
             .status()
             .is_ok_and(|status| status.ns_pids.len() > 1);
+        let mut room = registers::Room::new();
         for tracee in self.tracees.iter_mut().filter(|tracee| tracee.stopped) {
-            let Ok(registers) = ptrace::getregs(raw(tracee.tid)) else {
-                continue;
-            };
             let inner = |status: super::procfs::Status| status.ns_pids.last().copied();
             let tid = if nested {
                 let status = process.thread_status(tracee.tid).ok();
@@ -207,15 +205,10 @@ impl Frozen {
             } else {
                 tracee.tid
             };
-            tracee.inner = u64::from(tid);
-            self.threads.push(Thread {
-                tid: tracee.inner,
-                rip: registers.rip,
-                rsp: registers.rsp,
-                rbp: registers.rbp,
-                link: 0,
-                registers: general(&registers),
-            });
+            if let Some(thread) = registers::thread(tracee.tid, u64::from(tid), &mut room) {
+                tracee.inner = thread.tid;
+                self.threads.push(thread);
+            }
         }
     }
 
@@ -305,19 +298,6 @@ fn detach(tid: Pid, signal: i32) -> nix::Result<()> {
     // SAFETY: PTRACE_DETACH takes both words as numbers and follows no pointer; a thread that is not ours is refused.
     let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, tid.cast_signed(), nothing, data) };
     Errno::result(result).map(drop)
-}
-
-/// The registers that may hold a pointer.
-pub(super) fn general(of: &libc::user_regs_struct) -> [u64; GENERAL_REGISTERS] {
-    let amd64 = [
-        of.rax, of.rbx, of.rcx, of.rdx, of.rsi, of.rdi, of.rbp, of.rsp, of.r8, of.r9, of.r10,
-        of.r11, of.r12, of.r13, of.r14, of.r15,
-    ];
-    let mut all = [0; GENERAL_REGISTERS];
-    for (slot, register) in all.iter_mut().zip(amd64) {
-        *slot = register;
-    }
-    all
 }
 
 #[cfg(test)]

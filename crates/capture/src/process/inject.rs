@@ -21,9 +21,9 @@ use nix::sys::ptrace;
 use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
-use super::Pid;
 use super::freeze::raw;
 use super::memory::LiveMemory;
+use super::{Pid, registers};
 
 /// How long a call may take. Given up earlier it would only go on by itself; copying the page tables of a terabyte takes
 /// seconds.
@@ -42,15 +42,12 @@ const FRAME_BYTES: u64 = 448;
 const CHILD_BYTES: u64 = 64;
 /// Bytes of the stack that stay free for a signal that arrives after this program was killed.
 const SPARE_BYTES: u64 = 12 << 10;
-/// Bytes of all extended registers; those of the largest processors have some 11,000.
-const MAX_EXTENDED_BYTES: usize = 64 << 10;
 /// Where the kernel says how many bytes of extended registers there are, in what it saves.
 const EXTENDED_MARK: usize = 464;
 const FP_XSTATE_MAGIC1: u32 = 0x4650_5853;
 const FP_XSTATE_MAGIC2: u32 = 0x4650_5845;
 /// `UC_FP_XSTATE`, `UC_SIGCONTEXT_SS`, `UC_STRICT_RESTORE_SS`.
 const CONTEXT_FLAGS: u64 = 0b111;
-const NT_X86_XSTATE: usize = 0x202;
 const PTRACE_GETSIGMASK: libc::c_uint = 0x420a;
 const PTRACE_SETSIGMASK: libc::c_uint = 0x420b;
 
@@ -417,33 +414,16 @@ fn set_mask(tid: Pid, mask: u64) -> io::Result<()> {
 }
 
 /// The extended registers of a stopped thread, in the form in which signal frames have them.
-#[allow(unsafe_code)]
 fn extended(tid: Pid) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0_u8; MAX_EXTENDED_BYTES];
-    let mut vector = libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
-    };
-    let which = std::ptr::without_provenance_mut::<libc::c_void>(NT_X86_XSTATE);
-    // SAFETY: PTRACE_GETREGSET writes at most `iov_len` bytes to `iov_base`, all of them within `bytes`, and how many to
-    // `iov_len`; both live on.
-    let result = unsafe {
-        libc::ptrace(
-            libc::PTRACE_GETREGSET,
-            tid.cast_signed(),
-            which,
-            &raw mut vector,
-        )
-    };
-    Errno::result(result)?;
-    bytes.truncate(vector.iov_len);
+    let mut room = registers::Room::new();
+    let bytes = registers::set(tid, registers::NT_X86_XSTATE, &mut room)?;
     // The legacy area and the header that says which are in use.
-    if bytes.len() < 576 || bytes.len() >= MAX_EXTENDED_BYTES {
+    if bytes.len() < 576 {
         return Err(io::Error::other(
             "its extended registers are not understood",
         ));
     }
-    Ok(bytes)
+    Ok(bytes.to_vec())
 }
 
 #[cfg(test)]

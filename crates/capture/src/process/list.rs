@@ -19,7 +19,7 @@ type FileKey = (u64, u64);
 /// An executable that was looked at.
 struct Known {
     info: BuildInfo,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     runtime: Option<Result<gorphan_goruntime::Runtime, String>>,
 }
 
@@ -74,7 +74,7 @@ fn look(
         let info = buildinfo::probe(&executable)?;
         Some(Known {
             info,
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             runtime: None,
         })
     });
@@ -102,7 +102,7 @@ fn look(
 }
 
 /// Counts goroutines without stopping the process, or says why it cannot be inspected.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn count(
     process: &Process,
     status: &Status,
@@ -129,7 +129,7 @@ fn count(
         .map_err(|error| error.to_string())
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn count(_: &Process, _: &Status, _: &File, _: &mut Known) -> Result<u64, String> {
     Err(ProcessError::unsupported().to_string())
 }

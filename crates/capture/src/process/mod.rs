@@ -8,13 +8,22 @@ mod elf;
 mod error;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod fork;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+#[path = "no_fork.rs"]
+mod fork;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod freeze;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod inject;
 #[cfg(target_os = "linux")]
 mod list;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod live;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -25,7 +34,15 @@ mod permission;
 #[cfg(target_os = "linux")]
 mod procfs;
 mod query;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod registers;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod room;
 mod saved;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -194,9 +211,15 @@ pub(crate) fn capture(
     options: &ProcessOptions,
     filter: &Filter,
 ) -> Result<Capture, ProcessError> {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[cfg(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
     return live::capture(pid, options, filter);
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    #[cfg(not(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )))]
     {
         let _ = (pid, options, filter);
         Err(ProcessError::unsupported())

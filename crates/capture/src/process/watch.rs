@@ -25,9 +25,9 @@ use breakpoint::Breakpoint;
 pub use launch::{Started, probe, start, stop_and_become, wait};
 use launch::{ending, wait_options};
 
-use super::freeze::{general, raw};
+use super::freeze::raw;
 use super::live::Opened;
-use super::{Pid, ProcessError, runtime_of};
+use super::{Pid, ProcessError, registers, runtime_of};
 
 /// In the upper bits of a stop's status: interrupted, or stopped by job control.
 const EVENT_STOP: i32 = 128;
@@ -309,10 +309,11 @@ impl Watch {
     }
 
     fn copy(&self, depth: Depth) -> Result<Frozen, gorphan_goruntime::Error> {
+        let mut room = registers::Room::new();
         let threads: Vec<Thread> = self
             .threads
             .keys()
-            .filter_map(|tid| registers(*tid))
+            .filter_map(|tid| registers::thread(*tid, u64::from(*tid), &mut room))
             .collect();
         let moment = Moment {
             threads: &threads,
@@ -488,18 +489,6 @@ impl Drop for Watch {
             }
         }
     }
-}
-
-fn registers(tid: Pid) -> Option<Thread> {
-    let registers = ptrace::getregs(raw(tid)).ok()?;
-    Some(Thread {
-        tid: u64::from(tid),
-        rip: registers.rip,
-        rsp: registers.rsp,
-        rbp: registers.rbp,
-        link: 0,
-        registers: general(&registers),
-    })
 }
 
 fn is_job_control(signal: i32) -> bool {

@@ -12,8 +12,8 @@ use crate::frozen::GENERAL_REGISTERS;
 use crate::runtime::Bias;
 use crate::{Address, Error, Thread};
 
-/// Words of a thread: number, rip, rsp, rbp, general registers.
-const THREAD_WORDS: usize = 5 + GENERAL_REGISTERS;
+/// Words of a thread: number, rip, rsp, rbp, link, general registers, how many words its vector registers have.
+const THREAD_WORDS: usize = 6 + GENERAL_REGISTERS;
 /// How [`Frozen::gave_up`] is written.
 const COMPLETE: u64 = 0;
 const OUT_OF_TIME: u64 = 1;
@@ -42,6 +42,8 @@ impl Frozen {
         for thread in &self.threads {
             out.words(&[thread.tid, thread.rip, thread.rsp, thread.rbp, thread.link])?;
             out.words(&thread.registers)?;
+            out.word(thread.vectors.len() as u64)?;
+            out.words(&thread.vectors)?;
         }
         out.word(self.goroutines.len() as u64)?;
         for goroutine in &self.goroutines {
@@ -166,10 +168,13 @@ impl Reader<'_> {
             rsp: self.word()?,
             rbp: self.word()?,
             link: self.word()?,
-            registers: [0; GENERAL_REGISTERS],
+            ..Thread::default()
         };
         for register in &mut thread.registers {
             *register = self.word()?;
+        }
+        for _ in 0..self.count(1)? {
+            thread.vectors.push(self.word()?);
         }
         Ok(thread)
     }
@@ -232,6 +237,7 @@ mod tests {
             rbp: 3,
             link: 4,
             registers: [9; GENERAL_REGISTERS],
+            vectors: vec![0x10_0000, 0x20_0000],
         };
         let threads = [thread];
         let moment = Moment {

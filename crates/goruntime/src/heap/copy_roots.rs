@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::machines::{self, Machine, Running};
 use super::spans::Span;
 use super::specials;
-use crate::frozen::Copier;
+use crate::frozen::{ADDRESSES, Copier};
 use crate::memory::{word, word_at};
 use crate::runtime::{Bias, Runtime};
 use crate::{Address, Error};
@@ -21,10 +21,6 @@ const MAX_ROUNDS: usize = 256;
 const MAX_ELEMENTS: usize = 1 << 20;
 /// Words of running threads that may point to something that is about to be queued.
 const MAX_LOOSE_WORDS: usize = 1 << 14;
-/// Below this nothing is mapped.
-const LOWEST_ADDRESS: u64 = 1 << 16;
-/// Beyond this addresses are the kernel's.
-const END_OF_ADDRESSES: u64 = 1 << 48;
 
 /// A list whose elements point to the next.
 struct Chain {
@@ -157,7 +153,7 @@ fn threads(
         return Ok(());
     };
     let threads = copier.threads().iter();
-    let threads = threads.map(|thread| (thread.tid, *thread)).collect();
+    let threads = threads.map(|thread| (thread.tid, thread.clone())).collect();
     let current = |g: u64| runtime.goroutine(copier, Address(g));
     let running = machines::running(copier, &machines, &threads, &current);
     let elsewhere = running.elsewhere.iter().filter_map(|g| current(*g));
@@ -232,7 +228,7 @@ fn loose_words(
         let after = pages.partition_point(|(start, _)| *start <= word);
         let span = after.checked_sub(1).and_then(|at| pages.get(at));
         let is_outside = word.is_multiple_of(8)
-            && (LOWEST_ADDRESS..END_OF_ADDRESSES).contains(&word)
+            && ADDRESSES.contains(&word)
             && !span.is_some_and(|(start, end)| (*start..*end).contains(&word))
             && !is_of_stack(word)
             && runtime.image().rest(word.wrapping_sub(bias.0)).is_none();

@@ -132,6 +132,7 @@ pub(super) fn running(
         };
         let mut registers = thread.registers.to_vec();
         registers.extend([thread.rbp, thread.rsp]);
+        registers.extend(&thread.vectors);
         let is_on_own =
             own.is_some_and(|own| (own.stack_low..own.stack_high).contains(&thread.rsp));
         let mut stacks = Vec::new();
@@ -207,11 +208,9 @@ mod tests {
     fn check(rsp: u64, runs_go: bool, expected: &[(u64, u64)], is_elsewhere: bool) {
         let thread = Thread {
             tid: 7,
-            rip: 0,
             rsp,
-            rbp: 0,
-            link: 0,
-            registers: [0; crate::GENERAL_REGISTERS],
+            vectors: vec![0x4242],
+            ..Thread::default()
         };
         let machine = Machine {
             tid: 7,
@@ -226,6 +225,9 @@ mod tests {
         let stacks: Vec<(u64, u64)> = stacks.map(|stack| (stack.start, stack.end)).collect();
         assert_eq!(stacks, expected, "{rsp:x}");
         assert_eq!(found.elsewhere.contains(&0x9000), is_elsewhere, "{rsp:x}");
+        // A pointer that is being moved is nowhere else; one that ran no Go code is left from before.
+        let mut registers = found.held.iter().flat_map(|held| &held.registers);
+        assert_eq!(registers.any(|word| *word == 0x4242), runs_go, "{rsp:x}");
     }
 
     #[test]

@@ -7,12 +7,24 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::bits::Bits;
-use super::work::{self, Queue, Task};
+use super::work::{self, Queue, Tasks};
 use super::{Heap, Located, Object, Wait, Which};
 use crate::Unreadable;
 
 /// The first goroutine of a program. `select {}` there is how a program waits for its others.
 const MAIN: u64 = 1;
+
+/// Pointers that are found before any of them is followed: enough for the reads of each stage to overlap, and few enough to stay
+/// in the processor's nearest cache.
+const FOUND_AT_ONCE: usize = 256;
+
+/// Pointers of one thread that were found and not followed yet, and room to follow them.
+#[derive(Default)]
+struct Found {
+    to: Vec<u64>,
+    places: Vec<u32>,
+    reached: Vec<(Object, bool)>,
+}
 
 /// What is reachable.
 #[derive(Debug)]
@@ -265,10 +277,7 @@ pub(super) fn mark_from(
             queue.push_goroutine(which);
         }
     };
-    let visit = |to: u64, queue: &mut Queue<'_>| {
-        let Some((object, has_pointers)) = heap.reached(to) else {
-            return;
-        };
+    let reach = |object: Object, has_pointers: bool, queue: &mut Queue<'_>| {
         if !objects.add(object.0) {
             return;
         }
@@ -277,22 +286,56 @@ pub(super) fn mark_from(
             queue.push(object);
         }
     };
-    let failures = Failures::default();
-    let roots = |queue: &mut Queue<'_>| {
-        failures.note(heap.roots(&mut |pointer| visit(pointer.to, queue)));
+    // In stages, each over all addresses, so that the memory that a stage needs is waited for once.
+    let flush = |found: &mut Found, queue: &mut Queue<'_>| {
+        let Found {
+            to,
+            reached,
+            places,
+        } = found;
+        heap.reached_all(to, places, reached);
+        to.clear();
+        let known = |(object, _): &(Object, bool)| {
+            u32::from(objects.has(object.0)) + u32::from(watch.objects.has(object.0))
+        };
+        std::hint::black_box(reached.iter().map(known).sum::<u32>());
+        for (object, has_pointers) in reached.drain(..) {
+            reach(object, has_pointers, queue);
+        }
     };
-    let step = |task: Task, queue: &mut Queue<'_>| match task {
-        Task::Object(object) => {
-            failures.note(heap.scan(object, &mut |pointer| visit(pointer.to, queue)));
+    let visit = |to: u64, found: &mut Found, queue: &mut Queue<'_>| {
+        found.to.push(to);
+        if found.to.len() >= FOUND_AT_ONCE {
+            flush(found, queue);
         }
-        Task::Goroutine(which) => {
-            awaited(heap, which)
-                .iter()
-                .for_each(|address| visit(*address, queue));
-            let each = &mut |pointer: super::Pointer| visit(pointer.to, queue);
-            failures.note(heap.scan_goroutine(which, each));
-            watch.of_stack(which).for_each(|other| wake(other, queue));
+    };
+    let failures = Failures::default();
+    let roots = |found: &mut Found, queue: &mut Queue<'_>| {
+        failures.note(heap.roots(&mut |pointer| visit(pointer.to, found, queue)));
+        flush(found, queue);
+    };
+    let step = |found: &mut Found, tasks: Tasks<'_>, queue: &mut Queue<'_>| {
+        match tasks {
+            Tasks::Objects(all) => {
+                heap.touch(all);
+                for object in all {
+                    let each = &mut |pointer: super::Pointer| visit(pointer.to, found, queue);
+                    failures.note(heap.scan(*object, each));
+                }
+            }
+            Tasks::Goroutines(all) => {
+                heap.touch_goroutines(all);
+                for which in all {
+                    for address in awaited(heap, *which) {
+                        visit(*address, found, queue);
+                    }
+                    let each = &mut |pointer: super::Pointer| visit(pointer.to, found, queue);
+                    failures.note(heap.scan_goroutine(*which, each));
+                    watch.of_stack(*which).for_each(|other| wake(other, queue));
+                }
+            }
         }
+        flush(found, queue);
     };
     work::run(threads, heap.objects(), &live, roots, step);
     let mut doubts = heap.doubts();

@@ -133,6 +133,22 @@ pub(crate) trait Heap: Sync {
         Some((object, !self.is_plain(object)))
     }
 
+    /// As [`Heap::reached`], of many addresses; those of no object are left out. `places` is room to work in.
+    fn reached_all(
+        &self,
+        addresses: &[u64],
+        _places: &mut Vec<u32>,
+        into: &mut Vec<(Object, bool)>,
+    ) {
+        into.extend(addresses.iter().filter_map(|to| self.reached(*to)));
+    }
+
+    /// Reads a little of each of some objects that will be scanned next: the processor waits for the memory of all at once.
+    fn touch(&self, _objects: &[Object]) {}
+
+    /// As [`Heap::touch`], of goroutines.
+    fn touch_goroutines(&self, _goroutines: &[Which]) {}
+
     /// The addresses of an object.
     fn extent(&self, object: Object) -> Range<u64>;
 

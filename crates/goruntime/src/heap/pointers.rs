@@ -16,7 +16,7 @@ use super::view::View;
 use super::what::{Learned, What};
 use crate::image::GoVersion;
 use crate::layout::heap::Channel;
-use crate::memory::word_at;
+use crate::memory::{touch, word_at};
 use crate::{Address, Error, Frozen, Runtime, Unreadable};
 
 /// Bytes of the smallest objects with mark bits there as well: `gcUsesSpanInlineMarkBits` in `runtime/mgcmark_greenteagc.go`.
@@ -181,6 +181,26 @@ impl<'a> Objects<'a> {
         Ok(())
     }
 
+    /// Reads a little of what [`Objects::scan`] reads, wherever that is near; what was read means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, object: Object) -> u64 {
+        let Some((place, slot)) = self.spans.place(object) else {
+            return 0;
+        };
+        let start = (u64::from(slot) * place.slot_bytes) as usize;
+        let bytes = place.contents.get(start..).unwrap_or_default();
+        let length = place.slot_bytes.min(MAX_INLINE_BYTES) as usize;
+        let bits = self.inline_bits(place.contents, place.slot_bytes);
+        let bits = bits.and_then(|at| {
+            word_at(
+                place.contents,
+                at + u64::from(slot) * place.slot_bytes / 64 / 8 * 8,
+            )
+        });
+        let bits = bits.unwrap_or_default();
+        touch(bytes, length).wrapping_add(bits)
+    }
+
     #[inline]
     fn words(&self, object: Object, span: &Span<'a>, slot: u32) -> Result<Words<'a>, Unreadable> {
         Words::of_span(span, slot).ok_or_else(|| {
@@ -215,6 +235,15 @@ impl<'a> Objects<'a> {
         }
     }
 
+    /// Where in a span of small objects the bits for their words begin.
+    #[inline]
+    fn inline_bits(&self, contents: &[u8], slot_bytes: u64) -> Option<u64> {
+        let bytes = contents.len() as u64;
+        let has_marks = self.has_marks && slot_bytes >= MIN_MARKED_BYTES;
+        let end = bytes.saturating_sub(if has_marks { MARK_BYTES } else { 0 });
+        end.checked_sub(bytes / 64)
+    }
+
     #[inline]
     fn scan_inline(
         &self,
@@ -224,10 +253,7 @@ impl<'a> Objects<'a> {
         words: &Words<'_>,
         visit: &mut impl FnMut(u64, u64),
     ) {
-        let bytes = contents.len() as u64;
-        let has_marks = self.has_marks && slot_bytes >= MIN_MARKED_BYTES;
-        let end = bytes.saturating_sub(if has_marks { MARK_BYTES } else { 0 });
-        let bits = end.checked_sub(bytes / 64).and_then(|start| {
+        let bits = self.inline_bits(contents, slot_bytes).and_then(|start| {
             let first = start + u64::from(slot) * slot_bytes / 64 / 8 * 8;
             let shift = u64::from(slot) * slot_bytes / 8 % 64;
             let low = word_at(contents, first)? >> shift;

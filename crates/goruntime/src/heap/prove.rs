@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use gorphan_model::proof::{Awaited, Blame, Retained, Step, Unreachable, Why};
 use gorphan_model::{GoroutineId, Problem, Proof, Snapshot, group};
 
@@ -41,8 +39,6 @@ pub(crate) struct Proven<'a, H> {
     outcomes: Vec<Outcome>,
     /// Why goroutines are not decided, by the number of their outcome.
     reasons: Vec<String>,
-    /// The goroutine of each `runtime.g`.
-    by_g: HashMap<u64, Which, RandomState>,
 }
 
 impl<'a, H: Heap> Proven<'a, H> {
@@ -62,16 +58,12 @@ impl<'a, H: Heap> Proven<'a, H> {
             }),
         });
         let outcomes = outcomes.collect();
-        let by_g = (0..)
-            .zip(heap.goroutines())
-            .map(|(number, one)| (one.g, Which(number)));
         Self {
             heap,
             threads,
             marks,
             outcomes,
             reasons,
-            by_g: by_g.collect(),
         }
     }
 
@@ -92,10 +84,15 @@ impl<'a, H: Heap> Proven<'a, H> {
         }
     }
 
-    /// The result of the goroutine whose `runtime.g` is at an address.
-    pub(crate) fn outcome(&self, g: u64) -> Outcome {
-        let which = self.by_g.get(&g);
-        which.map_or(Outcome::NONE, |which| self.outcome_of(*which))
+    /// The result of each `g` of a list, by their addresses, that has all goroutines in the order of [`Heap::goroutines`], and
+    /// dead ones between them.
+    pub(crate) fn outcomes(&self, list: impl Iterator<Item = u64>) -> Vec<Outcome> {
+        let mut rest = self.heap.goroutines().iter().zip(&self.outcomes).peekable();
+        list.map(|g| {
+            let known = rest.next_if(|(one, _)| one.g == g);
+            known.map_or(Outcome::NONE, |(_, outcome)| *outcome)
+        })
+        .collect()
     }
 
     fn outcome_of(&self, which: Which) -> Outcome {
@@ -152,10 +149,11 @@ impl<'a, H: Heap> Proven<'a, H> {
     /// The goroutines of each sample.
     fn samples(&self, snapshot: &Snapshot, details: &Details) -> Vec<Vec<Which>> {
         let mut samples = vec![Vec::new(); snapshot.samples.len()];
-        for one in &details.goroutines {
+        let known = in_order(self.heap, details.goroutines.iter().map(|one| one.g.0));
+        for (one, which) in details.goroutines.iter().zip(known) {
             let all: Option<&mut Vec<Which>> = samples.get_mut(one.sample);
-            if let Some((all, which)) = all.zip(self.by_g.get(&one.g.0)) {
-                all.push(*which);
+            if let Some((all, which)) = all.zip(which) {
+                all.push(which);
             }
         }
         samples
@@ -286,6 +284,21 @@ impl<'a, H: Heap> Proven<'a, H> {
     }
 }
 
+/// The goroutines at some addresses of a `g`, which come in the order of [`Heap::goroutines`], so that none has to be searched
+/// for: of a million that takes as long as scanning them.
+fn in_order(
+    heap: &impl Heap,
+    some: impl Iterator<Item = u64>,
+) -> impl Iterator<Item = Option<Which>> {
+    let mut rest = (0..).zip(heap.goroutines());
+    some.map(move |g| {
+        let mut ahead = rest.clone();
+        let (number, _) = ahead.find(|(_, one)| one.g == g)?;
+        rest = ahead;
+        Some(Which(number))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -304,9 +317,13 @@ mod tests {
         let mut snapshot = Snapshot::new(Format::Memory, ProfileKind::Goroutine);
         let mut details = Details::default();
         let mut known: HashMap<(u64, Outcome), usize> = HashMap::new();
-        for one in toy.goroutines() {
+        // A dead one, which is in the list as well.
+        let list = std::iter::once(1).chain(toy.goroutines().iter().map(|one| one.g));
+        let outcomes = proven.outcomes(list);
+        assert_eq!(outcomes.first(), Some(&Outcome::NONE));
+        for (one, outcome) in toy.goroutines().iter().zip(outcomes.iter().skip(1)) {
             let (place, next) = (one.id / 10, snapshot.samples.len());
-            let at = *known.entry((place, proven.outcome(one.g))).or_insert(next);
+            let at = *known.entry((place, *outcome)).or_insert(next);
             if at == next {
                 let frame = Frame::new(format!("main.f{place}"), "main.go", 1);
                 let stack = Stack {

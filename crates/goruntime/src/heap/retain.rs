@@ -12,7 +12,7 @@ use gorphan_model::proof::{Retained, Retention};
 
 use super::bits::Bits;
 use super::mark::{Failures, Marks, awaited};
-use super::work::{self, Queue, Task};
+use super::work::{self, Queue, Tasks};
 use super::{Heap, Object, Which};
 
 /// No site reaches it.
@@ -27,6 +27,13 @@ const MAX_TYPES: usize = 200;
 const MAX_LEARNT_FROM: usize = 4 << 20;
 /// Objects that are added up at once.
 const OBJECTS_PER_SUM: u32 = 1 << 16;
+
+/// What is scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Object(Object),
+    Goroutine(Which),
+}
 
 /// What was found: the sums, and what to say where they are too small.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,7 +149,21 @@ fn reach(
             }
         }
     };
-    work::run(threads, heap.objects(), goroutines, |_| {}, step);
+    let steps = |(): &mut (), tasks: Tasks<'_>, queue: &mut Queue<'_>| match tasks {
+        Tasks::Objects(all) => {
+            heap.touch(all);
+            for object in all {
+                step(Task::Object(*object), queue);
+            }
+        }
+        Tasks::Goroutines(all) => {
+            heap.touch_goroutines(all);
+            for which in all {
+                step(Task::Goroutine(*which), queue);
+            }
+        }
+    };
+    work::run(threads, heap.objects(), goroutines, |(), _| {}, steps);
 }
 
 /// The colour of a site.

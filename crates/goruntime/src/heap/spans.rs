@@ -208,6 +208,26 @@ impl<'a> Spans<'a> {
         Some((object, !place.is_plain))
     }
 
+    /// As [`Spans::reached`], of many addresses, in two stages: each needs memory of its own, which is read for all at once.
+    pub(super) fn reached_all(
+        &self,
+        addresses: &[u64],
+        places: &mut Vec<u32>,
+        into: &mut Vec<(Object, bool)>,
+    ) {
+        let place_of = |address: &u64| self.pages.find(*address).unwrap_or(u32::MAX);
+        places.clear();
+        places.extend(addresses.iter().map(place_of));
+        for (address, place) in addresses.iter().zip(places) {
+            let Some(place) = self.places.get(*place as usize) else {
+                continue;
+            };
+            if let Some(slot) = place.slot(*address) {
+                into.push((Object(place.first + slot), !place.is_plain));
+            }
+        }
+    }
+
     /// The word at an address in a span with pointers.
     #[inline]
     pub(super) fn word(&self, address: u64) -> Option<u64> {

@@ -16,18 +16,24 @@ const GOROUTINES_PER_CHUNK: usize = 64;
 /// Words of the set that are searched at once for waiting objects.
 const LATE_WORDS: usize = 512;
 
-/// Something to scan.
+/// Objects that are scanned together: as many reads of memory as a processor has under way at once, or a few more.
+const OBJECTS_AT_ONCE: usize = 32;
+/// Goroutines that are scanned together; each needs several reads.
+const GOROUTINES_AT_ONCE: usize = 8;
+
+/// Things to scan, of one kind. They are given several at once, so that who scans them can have the memory of all of them
+/// fetched together: waiting for it is most of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
-    Object(Object),
-    Goroutine(Which),
+pub(super) enum Tasks<'t> {
+    Objects(&'t [Object]),
+    Goroutines(&'t [Which]),
 }
 
 /// Objects and goroutines that are to be scanned.
 #[derive(Debug, Default)]
 struct List {
-    objects: Vec<u32>,
-    goroutines: Vec<u32>,
+    objects: Vec<Object>,
+    goroutines: Vec<Which>,
 }
 
 /// What all threads know.
@@ -58,20 +64,20 @@ pub(super) struct Queue<'a> {
 }
 
 /// Does `first`, then `step` for all of `goroutines` and for everything that is pushed meanwhile, on so many threads and in
-/// no order. `objects` is one more than the largest number of an object.
-pub(super) fn run(
+/// no order. `objects` is one more than the largest number of an object. Each thread has an `S` for its steps to work with.
+pub(super) fn run<S: Default>(
     threads: usize,
     objects: u32,
     goroutines: &[Which],
-    first: impl FnOnce(&mut Queue<'_>),
-    step: impl Fn(Task, &mut Queue<'_>) + Sync,
+    first: impl FnOnce(&mut S, &mut Queue<'_>),
+    step: impl Fn(&mut S, Tasks<'_>, &mut Queue<'_>) + Sync,
 ) {
     let lists = goroutines
         .chunks(GOROUTINES_PER_CHUNK)
         .rev()
         .map(|chunk| List {
             objects: Vec::new(),
-            goroutines: chunk.iter().rev().map(|which| which.0).collect(),
+            goroutines: chunk.iter().rev().copied().collect(),
         });
     let shared = Shared {
         lists: lists.collect(),
@@ -88,11 +94,11 @@ pub(super) fn run(
     let (pool, step) = (&pool, &step);
     std::thread::scope(|scope| {
         for _ in 1..pool.threads {
-            scope.spawn(|| Queue::new(pool).work(step));
+            scope.spawn(|| Queue::new(pool).work(&mut S::default(), step));
         }
-        let mut queue = Queue::new(pool);
-        first(&mut queue);
-        queue.work(step);
+        let (mut queue, mut state) = (Queue::new(pool), S::default());
+        first(&mut state, &mut queue);
+        queue.work(&mut state, step);
     });
 }
 
@@ -146,7 +152,7 @@ impl<'a> Queue<'a> {
                 .late_count
                 .fetch_add(new.into(), Ordering::Relaxed);
         } else {
-            self.list.objects.push(object.0);
+            self.list.objects.push(object);
         }
         if self.list.objects.len() >= SHARED_OBJECTS {
             self.offer();
@@ -155,7 +161,7 @@ impl<'a> Queue<'a> {
 
     /// A goroutine is to be scanned.
     pub(super) fn push_goroutine(&mut self, which: Which) {
-        self.list.goroutines.push(which.0);
+        self.list.goroutines.push(which);
         self.offer();
     }
 
@@ -184,33 +190,27 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn pop(&mut self) -> Option<Task> {
-        let object = self
-            .list
-            .objects
-            .pop()
-            .map(|object| Task::Object(Object(object)));
-        object.or_else(|| {
-            self.list
-                .goroutines
-                .pop()
-                .map(|which| Task::Goroutine(Which(which)))
-        })
-    }
-
-    fn work(mut self, step: &(impl Fn(Task, &mut Queue<'_>) + Sync)) {
+    fn work<S>(
+        mut self,
+        state: &mut S,
+        step: &(impl Fn(&mut S, Tasks<'_>, &mut Queue<'_>) + Sync),
+    ) {
         let _guard = Guard(self.pool);
+        let (mut objects, mut goroutines) = (Vec::new(), Vec::new());
         loop {
-            while let Some(task) = self.pop() {
+            if take_last(&mut self.list.objects, OBJECTS_AT_ONCE, &mut objects) {
+                step(state, Tasks::Objects(&objects), &mut self);
+            } else if take_last(
+                &mut self.list.goroutines,
+                GOROUTINES_AT_ONCE,
+                &mut goroutines,
+            ) {
                 // Many may have been woken at once, and none of them reach much.
-                if matches!(task, Task::Goroutine(_))
-                    && self.list.goroutines.len() >= GOROUTINES_PER_CHUNK
-                {
+                if self.list.goroutines.len() >= GOROUTINES_PER_CHUNK {
                     self.offer();
                 }
-                step(task, &mut self);
-            }
-            if !self.refill() {
+                step(state, Tasks::Goroutines(&goroutines), &mut self);
+            } else if !self.refill() {
                 return;
             }
         }
@@ -260,12 +260,19 @@ impl<'a> Queue<'a> {
     fn take_late(&mut self, from: usize, past: usize) -> bool {
         let objects = &mut self.list.objects;
         for word in from..past.min(self.pool.late.words()) {
-            objects.extend(self.pool.late.take(word));
+            objects.extend(self.pool.late.take(word).map(Object));
         }
         let taken = objects.len() as u64;
         self.pool.late_count.fetch_sub(taken, Ordering::Relaxed);
         taken > 0
     }
+}
+
+/// Moves as many as there are of the last ones, up to a number, to where nothing else is then; whether there were any.
+fn take_last<T>(from: &mut Vec<T>, most: usize, into: &mut Vec<T>) -> bool {
+    into.clear();
+    into.extend(from.drain(from.len().saturating_sub(most)..));
+    !into.is_empty()
 }
 
 /// Lets the other threads end when one panics.
@@ -293,15 +300,21 @@ mod tests {
             }
         };
         let roots: Vec<Which> = (0..goroutines).map(Which).collect();
-        let first = |queue: &mut Queue<'_>| add(1, queue);
-        run(threads, objects, &roots, first, |task, queue| match task {
-            Task::Object(Object(number)) => {
-                scanned.fetch_add(1, Ordering::Relaxed);
-                add(number.saturating_mul(2), queue);
-                add(number.saturating_mul(2) + 1, queue);
-            }
-            Task::Goroutine(Which(number)) => add(number, queue),
-        });
+        let first = |(): &mut (), queue: &mut Queue<'_>| add(1, queue);
+        run(
+            threads,
+            objects,
+            &roots,
+            first,
+            |(), tasks, queue| match tasks {
+                Tasks::Objects(all) => all.iter().for_each(|Object(number)| {
+                    scanned.fetch_add(1, Ordering::Relaxed);
+                    add(number.saturating_mul(2), queue);
+                    add(number.saturating_mul(2) + 1, queue);
+                }),
+                Tasks::Goroutines(all) => all.iter().for_each(|Which(number)| add(*number, queue)),
+            },
+        );
         // 0 has no maker but goroutine 0.
         let expected = u64::from(objects) - u64::from(goroutines == 0);
         assert_eq!(
@@ -325,10 +338,14 @@ mod tests {
         let objects = 3 * LISTED_OBJECTS as u32;
         for threads in [1, 3] {
             let scanned = Bits::new(objects);
-            let first = |queue: &mut Queue<'_>| (0..objects).for_each(|it| queue.push(Object(it)));
-            run(threads, objects, &[], first, |task, queue| {
-                let Task::Object(object) = task else { return };
-                assert!(scanned.add(object.0), "{object:?} twice");
+            let first = |(): &mut (), queue: &mut Queue<'_>| {
+                (0..objects).for_each(|it| queue.push(Object(it)));
+            };
+            run(threads, objects, &[], first, |(), tasks, queue| {
+                let Tasks::Objects(all) = tasks else { return };
+                for object in all {
+                    assert!(scanned.add(object.0), "{object:?} twice");
+                }
                 assert!(queue.list.objects.capacity() <= 4 * LISTED_OBJECTS);
             });
             assert_eq!(scanned.count(0..objects), u64::from(objects));

@@ -1,6 +1,7 @@
 //! The real heap: that of a copy.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -14,7 +15,8 @@ use super::what::What;
 use super::{Heap, Holder, Located, Object, Pointer, Spot, Subject, Which, work};
 use crate::goroutine::{Goroutine, Machine};
 use crate::layout::roots::Roots as Layout;
-use crate::memory::word_at;
+use crate::memory::{self, word_at};
+use crate::near::{NearStacks, TOUCHED_AT_ONCE};
 use crate::stack::maps::Sites;
 use crate::stack::scan::{self, Plan, Scanner, Stack};
 use crate::{Address, Error, Frozen, Runtime, Thread, Unreadable};
@@ -23,6 +25,8 @@ use crate::{Address, Error, Frozen, Runtime, Thread, Unreadable};
 const SAMPLED: usize = 4096;
 /// Goroutines that a thread looks at before it asks for more.
 const CHUNK: usize = 1024;
+/// Bytes of a goroutine's description, and of its stack, that are read ahead of its scan.
+const MAX_TOUCHED_BYTES: usize = 1024;
 /// Deferred calls of one goroutine.
 const MAX_DEFERRED: usize = 1 << 24;
 
@@ -84,7 +88,9 @@ impl<'a> World<'a> {
         let layout = runtime.layout.roots.as_ref();
         let layout = layout.ok_or(Error::Layout("layout of what goroutines wait for"))?;
         let registers = frozen.threads.iter();
-        let registers = registers.map(|thread| (thread.tid, *thread)).collect();
+        let registers = registers
+            .map(|thread| (thread.tid, thread.clone()))
+            .collect();
         let objects = Objects::read(runtime, frozen)?;
         let mut roots = roots::find(runtime, frozen, layout, &objects, &registers);
         roots.doubts.extend(objects.spans.doubts().iter().cloned());
@@ -119,7 +125,7 @@ impl<'a> World<'a> {
         let all = &self.frozen.goroutines;
         let step = all.len().div_ceil(SAMPLED).max(1);
         for g in all.iter().step_by(step) {
-            if let Some(known) = self.known(g.0) {
+            if let Some(known) = self.known(g.0, &NearStacks::default()) {
                 // What is missing is found so when it is needed.
                 let _ = self.scan_stack(known.bytes, &known.plan, &known.stack, &mut |_| {});
             }
@@ -139,7 +145,12 @@ impl<'a> World<'a> {
         );
         let found = work::each(threads, chunks.len(), |found: &mut Vec<_>, index| {
             let chunk = chunks.get(index).copied().unwrap_or_default();
-            let subjects: Vec<_> = chunk.iter().map(|g| self.subject(&waits, g.0)).collect();
+            let near = NearStacks::default();
+            let mut subjects = Vec::with_capacity(chunk.len());
+            for few in chunk.chunks(TOUCHED_AT_ONCE) {
+                self.runtime.touch(self.frozen, few, &near);
+                subjects.extend(few.iter().map(|g| self.subject(&waits, g.0, &near)));
+            }
             found.push((index, subjects));
         });
         drop(waits);
@@ -171,8 +182,13 @@ impl<'a> World<'a> {
     }
 
     /// A goroutine with what it waits for; none if it is dead.
-    fn subject(&self, waits: &Waits<'_, '_>, g: u64) -> Result<Option<Looked<'a>>, Unparsed> {
-        let known = self.known(g).ok_or(Unparsed)?;
+    fn subject(
+        &self,
+        waits: &Waits<'_, '_>,
+        g: u64,
+        near: &NearStacks,
+    ) -> Result<Option<Looked<'a>>, Unparsed> {
+        let known = self.known(g, near).ok_or(Unparsed)?;
         let one = &known.one;
         if one.is_dead() {
             return Ok(None);
@@ -198,8 +214,12 @@ impl<'a> World<'a> {
     }
 
     /// A goroutine with its stack; bytes that were not copied are missing there.
-    fn known(&self, g: u64) -> Option<Known<'a>> {
-        let (one, bytes) = self.goroutine(g)?;
+    fn known(&self, g: u64, near: &NearStacks) -> Option<Known<'a>> {
+        let layout = &self.runtime.layout.g;
+        let bytes = self
+            .frozen
+            .slice_near(&near.goroutine, Address(g), layout.bytes.into())?;
+        let one = Goroutine::parse(layout, Address(g), bytes)?;
         let has_thread = matches!(one.status, Status::Running | Status::Syscall);
         let machine = has_thread
             .then(|| self.runtime.machine(self.frozen, &one))
@@ -207,7 +227,8 @@ impl<'a> World<'a> {
         let plan = self.plan(&one, bytes, machine.as_ref());
         let range = plan.range(one.stack_high);
         let length = range.end.saturating_sub(range.start);
-        let copied = self.frozen.slice(Address(range.start), length);
+        let start = Address(range.start);
+        let copied = self.frozen.slice_near(&near.stack, start, length);
         let stack = Stack {
             whole: one.stack_low..one.stack_high.max(one.stack_low),
             bytes: copied.unwrap_or_default(),
@@ -339,6 +360,31 @@ impl Heap for World<'_> {
 
     fn reached(&self, address: u64) -> Option<(Object, bool)> {
         self.objects.spans.reached(address)
+    }
+
+    fn reached_all(
+        &self,
+        addresses: &[u64],
+        places: &mut Vec<u32>,
+        into: &mut Vec<(Object, bool)>,
+    ) {
+        self.objects.spans.reached_all(addresses, places, into);
+    }
+
+    fn touch(&self, objects: &[Object]) {
+        let words = objects.iter().map(|object| self.objects.touch(*object));
+        black_box(words.fold(0, u64::wrapping_add));
+    }
+
+    fn touch_goroutines(&self, goroutines: &[Which]) {
+        let copied = goroutines
+            .iter()
+            .filter_map(|which| self.copied.get(which.0 as usize));
+        let words = copied.map(|copied| {
+            memory::touch(copied.bytes, MAX_TOUCHED_BYTES)
+                .wrapping_add(memory::touch(copied.stack, MAX_TOUCHED_BYTES))
+        });
+        black_box(words.fold(0, u64::wrapping_add));
     }
 
     fn extent(&self, object: Object) -> Range<u64> {

@@ -46,11 +46,15 @@ fn elf(kind: u16, entry: u64, notes: &[u8], loads: &[Load<'_>]) -> Vec<u8> {
 }
 
 fn note(kind: u32, content: &[u8]) -> Vec<u8> {
+    note_of(b"CORE\0\0\0\0", 5, kind, content)
+}
+
+fn note_of(owner: &[u8; 8], length: u32, kind: u32, content: &[u8]) -> Vec<u8> {
     let mut note = Vec::new();
-    for word in [5, content.len() as u32, kind] {
+    for word in [length, content.len() as u32, kind] {
         note.extend(word.to_le_bytes());
     }
-    note.extend(b"CORE\0\0\0\0");
+    note.extend(owner);
     note.extend(content);
     note.resize(note.len().next_multiple_of(4), 0);
     note
@@ -80,6 +84,18 @@ fn notes() -> Vec<u8> {
     let auxv = words(&[9, 0x5010, 0, 0]);
     [
         thread(7),
+        note(
+            NT_PRFPREG,
+            &words(&[0, 0xc000_0100_0000, 0x3ff0_0000_0000_0000]),
+        ),
+        note_of(
+            b"LINUX\0\0\0",
+            6,
+            NT_X86_XSTATE,
+            &words(&[0xc000_0200_0000, 7]),
+        ),
+        // Somebody else's.
+        note(NT_X86_XSTATE, &words(&[0xc000_0300_0000])),
         thread(8),
         note(NT_AUXV, &auxv),
         note(NT_FILE, &files),
@@ -131,8 +147,10 @@ fn a_core_lies_over_the_constant_parts_of_its_executable() {
     assert_eq!(core.missing_bytes, 0);
     let tids: Vec<u64> = core.threads.iter().map(|thread| thread.tid).collect();
     assert_eq!(tids, [7, 8]);
-    let first = core.threads[0];
+    let first = &core.threads[0];
     assert_eq!((first.rbp, first.rip, first.rsp), (1, 2, 3));
+    assert_eq!(first.vectors, [0xc000_0100_0000, 0xc000_0200_0000]);
+    assert_eq!(core.threads[1].vectors, []);
     // The first four bytes are the core's own, the others only the executable has.
     check(&core, 0x5000, Some(b"headcode"), 8);
     check(&core, 0x5006, Some(b"de"), 2);
