@@ -126,6 +126,7 @@ impl Frozen {
     }
 
     /// The stopped threads that are not about to take a signal: their numbers here, and in the target's own PID namespace.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn quiet(&self) -> impl Iterator<Item = (Pid, u64)> {
         let quiet = self.tracees.iter();
         let quiet = quiet.filter(|one| one.stopped && one.signal == 0 && one.inner != 0);

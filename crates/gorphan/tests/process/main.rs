@@ -24,8 +24,14 @@ fn gorphan() -> Command {
 }
 
 fn inspect(arguments: &[&str]) -> Output {
+    // On a busy machine a target may stand still for long.
+    let patience = match arguments.contains(&"--pause-budget") {
+        true => &[][..],
+        false => &["--pause-budget", "1m"],
+    };
     gorphan()
         .args(["inspect", "--format", "json", "--group-by", "stack"])
+        .args(patience)
         .args(arguments)
         .output()
         .expect("gorphan runs")

@@ -85,7 +85,7 @@ fn a_process_stands_still_and_runs_on() {
         let (state, tracer) = echo.state();
         assert!(state == 't' && tracer != 0);
         assert_eq!(frozen.threads.len(), 1);
-        let thread = frozen.threads[0];
+        let thread = &frozen.threads[0];
         assert_eq!(thread.tid, u64::from(echo.child.id()));
         assert!(thread.rip > 0 && thread.rsp > 0);
         if dropped {
