@@ -8,7 +8,9 @@ mod bench_fleet;
 mod bench_gate;
 mod bench_lint;
 mod bench_proof;
+mod editor;
 mod layouts;
+mod precision;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +28,8 @@ usage: cargo xtask COMMAND
   bench fleet [SWEEPS]  a sweep over 50,000 instances, and a history of 5 million rows a sweep
   bench gate [GORPHAN]  go test alone, under gorphan test, and with goleak; GORPHAN is built already
   bench lint GO [STATICCHECK]  the source of a Go release, beside go vet and staticcheck
+  editor [NVIM] Neovim as the client of gorphan lsp: what is found, and its fix
+  precision LEDGER  what lint finds in the real code that a ledger names, against what was judged
   bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   layouts GO    the runtime's struct offsets in the version of that go command
@@ -54,6 +58,9 @@ fn main() -> ExitCode {
         ["bench", "gate", gorphan] => bench_gate::run_all(&root(), Some(gorphan)),
         ["bench", "lint", go] => bench_lint::run_all(&root(), go, None),
         ["bench", "lint", go, staticcheck] => bench_lint::run_all(&root(), go, Some(staticcheck)),
+        ["editor"] => editor::check(&root(), "nvim"),
+        ["editor", editor] => editor::check(&root(), editor),
+        ["precision", ledger] => precision::run_all(&root(), ledger),
         ["bench", "source"] => bench::source::run_all(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),

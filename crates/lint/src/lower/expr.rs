@@ -4,7 +4,7 @@ use super::assign::{Dests, follows};
 use super::body::How;
 use super::{Lower, MAX_DEPTH, types};
 use crate::ir::{
-    Const, Declared, Node, ObjectKind, Op, Place, PlaceId, RecvKind, Shape, Unknown, Value,
+    Const, Declared, Escape, Node, ObjectKind, Op, Place, PlaceId, RecvKind, Shape, Unknown, Value,
 };
 use crate::syntax::ast::{ExprId, ExprKind, List};
 use crate::syntax::{Span, Token};
@@ -468,7 +468,7 @@ impl Lower<'_, '_> {
             match (under, ast[*element].kind) {
                 (Type::Struct(_), ExprKind::KeyValue { key, value }) => {
                     let Some(selection) = self.checker.selection_of(self.file, key) else {
-                        self.value(value);
+                        self.unseen(value);
                         continue;
                     };
                     let steps = selection.steps.clone();
@@ -484,6 +484,9 @@ impl Lower<'_, '_> {
                     let to = self.ir.places.intern(Place::Field(place, field));
                     self.initial(to, *element);
                 }
+                // Of what type it is, is not known, nor what that does with it.
+                (Type::Unknown, ExprKind::KeyValue { value, .. }) => self.unseen(value),
+                (Type::Unknown, _) => self.unseen(*element),
                 (_, ExprKind::KeyValue { key, value }) => {
                     self.value(key);
                     let to = self.ir.places.intern(Place::Element(place));
@@ -497,6 +500,13 @@ impl Lower<'_, '_> {
             }
         }
         Value::Place(place)
+    }
+
+    /// A value that gets into something of which nothing is known.
+    fn unseen(&mut self, value: ExprId) {
+        let span = self.span_of(value);
+        let value = self.value(value);
+        self.leak(value, Escape::Unknown(self.site(span)), span);
     }
 
     /// A field or element of a composite literal.

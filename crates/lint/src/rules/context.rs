@@ -245,15 +245,113 @@ impl<'a> Context<'a> {
             || around.any(|func| matches!(ir[func].kind, FuncKind::Declared { in_test: true, .. }))
     }
 
+    /// Whether a lock lies in things that are made in different places: of a connection here, of a server there. Two of such a
+    /// lock are mostly not the same.
+    pub(super) fn has_roles(&self, lock: ObjectId) -> bool {
+        let ir = self.ir();
+        let holders = match ir[lock].kind {
+            ObjectKind::Value {
+                declared: Some(crate::ir::Declared::Field(field)),
+                ..
+            } => self.holders(field),
+            _ => vec![lock],
+        };
+        let mut makers: Vec<FuncId> = holders
+            .iter()
+            .filter_map(|object| ir[*object].func)
+            .collect();
+        makers.retain(|func| !self.is_test(*func));
+        makers.sort_unstable();
+        makers.dedup();
+        match makers.as_slice() {
+            [] => false,
+            [maker] => {
+                let callers = self.analysis.callers(*maker).iter();
+                callers.filter(|at| !self.is_test(at.func)).count() > 1
+            }
+            _ => true,
+        }
+    }
+
+    /// What has a field.
+    fn holders(&self, field: FieldId) -> Vec<ObjectId> {
+        let ir = self.ir();
+        let mut holders: Vec<ObjectId> = Vec::new();
+        for place in ir.places.all() {
+            if let Place::Field(of, other) = *place
+                && other == field
+            {
+                holders.extend(self.objects(of));
+            }
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        holders
+    }
+
+    /// Whether what makes an object is called from several places, or again and again: then two of it are mostly not the same.
+    pub(super) fn is_made_often(&self, object: ObjectId) -> bool {
+        let ir = self.ir();
+        let Some(maker) = ir[object].func else {
+            return false;
+        };
+        let mut callers = self.analysis.callers(maker).iter();
+        let is_again = |at: &At| self.index().is_in_loop(ir, *at) || self.is_test(at.func);
+        // Tests make it for themselves.
+        let plain = callers.clone().filter(|at| !self.is_test(at.func)).count();
+        ir[object].in_loop || plain > 1 || callers.any(|at| !self.is_test(at.func) && is_again(at))
+    }
+
+    /// Whether a function is a method of a type of tests that nothing calls by its name: a fake, which stands in for something
+    /// behind an interface. Which of its methods come to be called, and how often, is up to each test.
+    pub(super) fn is_fake(&self, func: FuncId) -> bool {
+        let ir = self.ir();
+        let mut around = std::iter::successors(Some(func), |func| ir[*func].parent);
+        around.any(|func| match &ir[func].kind {
+            FuncKind::Declared { key, .. } => {
+                self.is_test(func) && key.receiver.is_some() && !self.is_called_by_name(func)
+            }
+            // The same as a function in a field of a fake.
+            FuncKind::Closure => {
+                let mut callers = self.analysis.callers(func).iter().peekable();
+                let is_method = |at: &At| match &ir[at.func].kind {
+                    FuncKind::Declared { key, .. } => key.receiver.is_some(),
+                    _ => false,
+                };
+                self.is_test(func)
+                    && callers.peek().is_some()
+                    && callers.all(|at| {
+                        is_method(at) && self.is_test(at.func) && !self.is_called_by_name(at.func)
+                    })
+            }
+            FuncKind::Made => false,
+        })
+    }
+
+    fn is_called_by_name(&self, func: FuncId) -> bool {
+        let ir = self.ir();
+        self.analysis.callers(func).iter().any(|caller| {
+            let mut op = &ir.instr(*caller).op;
+            if let Op::Spawn { run, .. } | Op::Defer { run } = op {
+                op = &ir[caller.func][*run].op;
+            }
+            matches!(op, Op::Call(call) if ir[*call].callee == Callee::Func(func))
+        })
+    }
+
     /// Whether a channel may get to others as a value on a channel of theirs, or as what a function returns that somebody calls
     /// who is not seen.
-    fn is_sent_away(&self, channel: ObjectId) -> bool {
+    pub(super) fn is_sent_away(&self, channel: ObjectId) -> bool {
         let ir = self.ir();
         let is_in = |node| ir.aliases.at_node(node).contains(&channel);
         let by_value = *self.sends_out.get_or_init(|| {
             let mut instrs = ir.funcs().flat_map(|(_, func)| func.instrs());
             instrs.any(|(_, instr)| match instr.op {
-                Op::Send { channel } => !ir.aliases.is_known(&ir.places, channel),
+                Op::Send { channel } => {
+                    let mut objects = self.objects(channel).iter();
+                    !ir.aliases.is_known(&ir.places, channel)
+                        || objects.any(|object| ir.aliases.escape(*object).is_some())
+                }
                 _ => false,
             })
         }) && ir.fields.iter().enumerate().any(|(place, field)| {
@@ -396,7 +494,7 @@ impl<'a> Context<'a> {
         let block = self.index().get(send).map(|(block, _)| block);
         let loops = (0..func.loops.len()).map(LoopId::at);
         let mut loops = loops.filter(|id| matches!(func[*id].kind, LoopKind::Chan(_)));
-        loops.any(|id| block.is_some_and(|block| super::crowd::is_within(func, block, id)))
+        loops.any(|id| block.is_some_and(|block| super::order::is_within(func, block, id)))
     }
 
     /// Whether a function is `main` or `init`, which nobody waits for.

@@ -1,9 +1,10 @@
 //! A channel that one function makes and receives from, and the goroutines it starts to send on it.
 
+use super::order::{comes_first, follows, is_driven, is_within};
 use super::{ChanUse, Context, Role};
 use crate::ir::{
     Amount, At, BlockId, End, FuncId, InstrId, LoopId, LoopKind, ObjectId, Op, Place, PlaceId,
-    Point, Test, Value, VarKind,
+    Test, Value, VarKind,
 };
 use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
 
@@ -100,6 +101,7 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
     {
         return None;
     }
+    let uses_room = context.capacity(object) != Amount::Const(0);
     let mut senders = Vec::new();
     let mut known = Vec::new();
     for (instr, _, role) in context.index().instrs(func) {
@@ -112,10 +114,19 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
             .filter(|effect| effect.kind == EffectKind::Send && effect.place == place);
         let sends: Vec<Effect> = sends.collect();
         known.extend(sends.iter().map(|effect| effect.at));
-        let sends: Vec<Effect> = sends
+        // One of several functions, whichever is called, sends: how often is not known.
+        if sends.iter().any(|effect| !effect.direct) {
+            return None;
+        }
+        let mut sends: Vec<Effect> = sends
             .into_iter()
             .filter(|effect| !effect.in_select && !effect.passing)
             .collect();
+        sends.sort_by_key(|send| (send.at.func, ir.site(send.at)));
+        // One for each that it is given: into a buffer as many may fit as it is given.
+        if uses_room && sends.iter().any(|send| is_driven(ir, send.at)) {
+            return None;
+        }
         if !sends.is_empty() {
             senders.push(sender(context, func, make, instr, sends));
         }
@@ -322,6 +333,10 @@ impl Crowd {
                 match step {
                     Step::Run(instr) if instr == self.make => {
                         if stuck {
+                            // Kept by another name, it is received from later.
+                            if self.receives.iter().any(|one| one.place != self.place) {
+                                return Visit::Cut;
+                            }
                             hit = Some((count.got, LeftBy::Round(instr)));
                             return Visit::Found;
                         }
@@ -397,6 +412,10 @@ impl Crowd {
     }
 
     fn receive(&self, context: &Context<'_>, count: &mut Count, step: Step) -> Visit {
+        if let Some(instr) = Context::step_instr(step) {
+            let func = self.func;
+            count.drained |= context.analysis.is_cut(At { func, instr });
+        }
         for effect in context.effects(self.func, step) {
             if effect.spawned {
                 continue;
@@ -534,65 +553,4 @@ impl Crowd {
                 })
         })
     }
-}
-
-/// Whether one instruction can come before another one of its function.
-fn comes_first(context: &Context<'_>, one: At, other: At) -> bool {
-    let func = &context.ir()[one.func];
-    let Some((block, _)) = context.index().get(one) else {
-        return true;
-    };
-    let from = Point {
-        block,
-        instr: one.instr,
-    };
-    let from = if func[block].instrs().any(|instr| instr == one.instr) {
-        from
-    } else {
-        func.entry()
-    };
-    let answer = context.analysis.search(one.func, from, (), |(), step| {
-        match Context::step_instr(step) == Some(other.instr) {
-            true => Visit::Found,
-            false => Visit::On,
-        }
-    });
-    answer.trace().is_some()
-}
-
-/// Whether a block lies in a loop or in one inside it.
-pub(super) fn is_within(func: &crate::ir::Func, block: BlockId, outer: LoopId) -> bool {
-    let mut inner = func[block].in_loop;
-    while let Some(id) = inner {
-        if id == outer {
-            return true;
-        }
-        inner = func[id].parent;
-    }
-    false
-}
-
-/// Whether some way leads from one instruction of a function to another one.
-fn follows(context: &Context<'_>, one: At, other: At) -> bool {
-    let func = &context.ir()[one.func];
-    let Some((block, role)) = context.index().get(one) else {
-        return true;
-    };
-    let from = match (&func[block].exit, role) {
-        (End::Select { arms, .. }, Role::Arm { .. }) => {
-            let arm = arms.iter().find(|arm| arm.instr == one.instr);
-            arm.map_or_else(|| func.entry(), |arm| func.start_of(arm.to))
-        }
-        _ => Point {
-            block,
-            instr: one.instr,
-        },
-    };
-    let answer = context.analysis.search(one.func, from, (), |(), step| {
-        match Context::step_instr(step) == Some(other.instr) {
-            true => Visit::Found,
-            false => Visit::On,
-        }
-    });
-    answer.trace().is_some()
 }

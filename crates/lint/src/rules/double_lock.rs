@@ -194,7 +194,11 @@ pub(super) fn is_unlocked_elsewhere(context: &Context<'_>, func: FuncId, lock: P
             Op::Lock { lock, .. } => Some(*lock),
             _ => None,
         });
-        unlocks && !locks && !runs.contains(&child)
+        let is_given = || {
+            context.live().is_spawned(child)
+                && super::missing_unlock::is_given_first(context, child, lock)
+        };
+        unlocks && (is_given() || (!locks && !runs.contains(&child)))
     });
     let by_parent = || {
         let around = std::iter::successors(ir[func].parent, |func| ir[*func].parent);

@@ -6,7 +6,7 @@ use super::context::location;
 use super::crowd::{Crowd, crowd};
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::At;
+use crate::ir::{Amount, At};
 use crate::summary::Visit;
 
 /// See `GR2009.md`.
@@ -22,6 +22,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         if crowd.has_room(context) || crowd.left(context).is_none() || !is_by_two(context, &crowd) {
+            continue;
+        }
+        // Where there is room for the other one, it is another way that leaves it.
+        if crowd.room != Amount::Const(0) {
             continue;
         }
         for sender in crowd.senders.iter().filter(|sender| sender.most == 2) {

@@ -1,9 +1,7 @@
 //! Locks along a way through a function.
 
 use super::Context;
-use crate::ir::{
-    Aliases, At, Const, Field, FuncId, InstrId, Mode, ObjectKind, Op, Place, PlaceId, Shape, Value,
-};
+use crate::ir::{Aliases, At, Field, FuncId, InstrId, Mode, ObjectKind, Op, Place, PlaceId, Shape};
 use crate::summary::{Effect, EffectKind, Step, Visit};
 
 /// Calls that are looked into for the order of unlocking and locking; deeper ones count as undecided.
@@ -93,10 +91,15 @@ impl Context<'_> {
                     ..
                 }
             )
-            && !made.in_loop;
+            && !made.in_loop
+            && !self.is_made_often(*object);
         // A tree's nodes are all made in one place, too.
         let leads_back = match ir[two] {
             Place::Var(var) => ir[var].func != Some(func) && matches!(ir[one], Place::Var(_)),
+            // Two fields of one thing are two things.
+            Place::Field(of, _) if matches!(ir[one], Place::Field(other, _) if of == other) => {
+                false
+            }
             Place::Field(_, field) => !ir[field].owner.is_empty() && ir[field].owner != *owner,
             Place::Element(_) => false,
         };
@@ -123,10 +126,9 @@ impl Context<'_> {
             }
         }
         let mut effects = self.analysis.effects(at);
-        let is_switched = self.passes_bool(at);
         effects.retain(|effect| {
             // The path may have meant something else where it was locked; and who is called may lock only if told so.
-            effect.at == at || (self.is_unmoved(effect.at) && (effect.always || !is_switched))
+            effect.at == at || (self.is_unmoved(effect.at) && !effect.switched)
         });
         let own = effects
             .iter()
@@ -134,6 +136,8 @@ impl Context<'_> {
         let (mut locks, mut unlocks, mut tries) = (None, None, false);
         for effect in own {
             match effect.kind {
+                // Which of several callees is called is not known.
+                EffectKind::Lock(_) if !effect.direct => tries = true,
                 EffectKind::Lock(mode) => locks = locks.or(Some((effect.at, mode, effect.always))),
                 EffectKind::Unlock(mode) => unlocks = unlocks.or(Some((effect.at, mode))),
                 EffectKind::TryLock(_) => tries = true,
@@ -142,21 +146,15 @@ impl Context<'_> {
             }
         }
         if locks.is_none() && unlocks.is_none() && !tries {
+            if self.analysis.is_cut(at) {
+                return None;
+            }
             return self.touch_again(func, &effects, lock);
         }
-        // Of what does too much to tell, the other half may be what was left out.
-        let is_cut = match ir.instr(at).op {
-            Op::Call(call) => self
-                .analysis
-                .targets(call)
-                .funcs
-                .iter()
-                .any(|func| self.analysis.summary(*func).is_cut),
-            _ => false,
-        };
         match (locks, unlocks) {
+            // What gives the lock back may be among what is left out.
+            _ if self.analysis.is_cut(at) => Some(Touch::Lost),
             _ if tries => Some(Touch::Lost),
-            (Some(_), None) | (None, Some(_)) if is_cut => Some(Touch::Lost),
             (None, None) => None,
             (Some((at, mode, always)), None) => Some(Touch::Lock(at, mode, always)),
             (None, Some((_, mode))) => Some(Touch::Unlock(mode)),
@@ -183,31 +181,15 @@ impl Context<'_> {
         place.is_none_or(|place| ir[ir.base(place)].assignments <= 1)
     }
 
-    /// Whether a call has an argument that is true or false.
-    fn passes_bool(&self, at: At) -> bool {
-        let ir = self.ir();
-        let Op::Call(call) = ir.instr(at).op else {
-            return false;
-        };
-        ir[call].args.iter().any(|arg| match *arg {
-            Value::Const(Const::Bool(_)) | Value::Term(_) => true,
-            Value::Place(place) => match ir[place] {
-                Place::Var(var) => ir[var].shape == Shape::Bool,
-                Place::Field(_, field) => ir[field].shape == Shape::Bool,
-                Place::Element(_) => false,
-            },
-            _ => false,
-        })
-    }
-
     /// What is done to a lock by another path that probably means the same: only that it is locked matters.
     fn touch_again(&self, func: FuncId, effects: &[Effect], lock: PlaceId) -> Option<Touch> {
         effects.iter().find_map(|effect| {
             let EffectKind::Lock(mode) = effect.kind else {
                 return None;
             };
-            let is_it =
-                !effect.spawned && self.is_same_lock(func, lock, effect.place) == Some(false);
+            let is_it = effect.direct
+                && !effect.spawned
+                && self.is_same_lock(func, lock, effect.place) == Some(false);
             is_it.then_some(Touch::Both(effect.at, mode, false))
         })
     }

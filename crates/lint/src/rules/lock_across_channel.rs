@@ -2,7 +2,8 @@
 
 use gorphan_model::{Operation, Verdict};
 
-use super::waits::{Held, Wait, WaitKind, accused};
+use super::asked::MAX_WAITS;
+use super::waits::{Held, Wait, WaitKind, accused, is_staged};
 use super::{Context, Rule};
 use crate::finding::Finding;
 use crate::ir::{Aliases, Amount, At, Op};
@@ -29,7 +30,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
         // Room for a value is there at first: the other side must come again.
         let again = !has_no_room(context, wait);
         for held in accused(context, wait, &partners) {
-            if let Some((partner, lock)) = all_need(context, held, &partners, again) {
+            if let Some((partner, lock)) = all_need(context, held, &partners, wait, again) {
                 told.push(wait.at);
                 found.push(finding(context, wait, held, partner, lock));
                 break;
@@ -103,14 +104,18 @@ fn all_need(
     context: &Context<'_>,
     held: &Held,
     partners: &[At],
+    wait: &Wait,
     again: bool,
 ) -> Option<(At, At)> {
     let lock = context.known_objects(held.lock)?;
     let mut first = None;
     for partner in partners {
-        let before = context.lock_before(*partner, lock, again)?;
+        let before = context.lock_before(*partner, lock, held.mode, (again, MAX_WAITS))?;
         // The very same call is no partner.
         if before == held.at && partner.func == held.at.func && partners.len() == 1 {
+            return None;
+        }
+        if context.is_told_by(before, wait.func) || is_staged(context, wait, held, before) {
             return None;
         }
         first = first.or(Some((*partner, before)));

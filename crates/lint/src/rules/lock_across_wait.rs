@@ -2,10 +2,11 @@
 
 use gorphan_model::{Operation, Verdict};
 
-use super::waits::{Held, Wait, WaitKind, accused};
+use super::waits::{Held, Wait, WaitKind, accused, is_staged};
 use super::{Context, Rule};
 use crate::finding::Finding;
 use crate::ir::{Amount, At, ObjectId, Op};
+use crate::summary::EffectKind;
 
 /// See `GR2026.md`.
 pub(super) const RULE: Rule = Rule {
@@ -44,13 +45,36 @@ fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
         }
         let lock = context.known_objects(held.lock)?;
         for done in &ends {
-            if let Some(before) = context.lock_before(*done, lock, false) {
+            if adds_itself(context, *done) {
+                continue;
+            }
+            if let Some(before) = context.lock_before(*done, lock, held.mode, (false, 0))
+                && !context.is_told_by(before, wait.func)
+                && !is_staged(context, wait, held, before)
+            {
                 let what = "is done";
                 return Some(finding(context, wait, held, (*done, before), what));
             }
         }
     }
     None
+}
+
+/// Whether what is done was added by the same function before: it takes back what it has added where nothing was started.
+fn adds_itself(context: &Context<'_>, done: At) -> bool {
+    let Op::WgAdd { group, .. } = context.ir().instr(done).op else {
+        return false;
+    };
+    let instrs = context.index().instrs(done.func);
+    let mut effects = instrs.flat_map(|(instr, ..)| {
+        let at = At { func: done.func, instr };
+        context.analysis.effects(at)
+    });
+    effects.any(|effect| {
+        !effect.spawned
+            && matches!(effect.kind, EffectKind::WgAdd(Amount::Const(1..)))
+            && context.may_be_same(effect.place, group)
+    })
 }
 
 /// All who would wake the waiter need another lock first than that of the condition.
@@ -64,9 +88,11 @@ fn cond(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
             continue;
         }
         let befores: Option<Vec<At>> =
-            ends.iter().map(|wake| context.lock_before(*wake, lock, false)).collect();
+            ends.iter().map(|wake| context.lock_before(*wake, lock, held.mode, (false, 0))).collect();
         if let (Some(befores), Some(wake)) = (befores, ends.first())
             && let Some(before) = befores.first()
+            && !context.is_told_by(*before, wait.func)
+            && !is_staged(context, wait, held, *before)
         {
             return Some(finding(context, wait, held, (*wake, *before), "wakes it"));
         }

@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::waits::{Held, Wait, WaitKind, Waits};
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::{Mode, ObjectId, PlaceId, Shape};
+use crate::ir::{Mode, ObjectId, Place, PlaceId, Shape};
 
 /// See `GR2024.md`.
 pub(super) const RULE: Rule = Rule {
@@ -53,16 +53,42 @@ fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
         let (WaitKind::Lock(mode), Some(to)) = (wait.kind, only(context, wait.place)) else {
             continue;
         };
+        // A test takes locks of what it tests as no other code does.
+        if context.is_test(wait.func) {
+            continue;
+        }
         for held in wait.held.iter().filter(|held| held.is_sure) {
             // Two of one kind, as parent and child: no order can be told.
             if let Some(from) = only(context, held.lock)
                 && !meets(from, to)
+                && is_of_one(context, held.lock, wait.place, from, to)
             {
                 edges.push(Edge { held: *held, wait, mode, from, to });
             }
         }
     }
     edges
+}
+
+/// Whether two locks belong to one thing, as far as there are several of them: some connection's lock and some server's tell
+/// nothing, a connection's and that of its own server do.
+fn is_of_one(
+    context: &Context<'_>,
+    held: PlaceId,
+    asked: PlaceId,
+    from: &[ObjectId],
+    to: &[ObjectId],
+) -> bool {
+    let ir = context.ir();
+    let base = |place: PlaceId| ir.base(context.analysis.canonical(place));
+    let is_some = |place: PlaceId| {
+        let place = context.analysis.canonical(place);
+        let mut steps = ir.places.steps(place);
+        steps.any(|step| matches!(step, Place::Element(_)))
+    };
+    let has_roles = |objects: &[ObjectId]| objects.iter().any(|object| context.has_roles(*object));
+    let is_one = base(held) == base(asked) && !is_some(held) && !is_some(asked);
+    is_one || !(has_roles(from) || has_roles(to))
 }
 
 /// The object that a lock is, if it is one alone.

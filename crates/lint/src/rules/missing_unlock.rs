@@ -33,6 +33,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             let Op::Lock { lock, mode, is_try: false, .. } = one.op else {
                 continue;
             };
+            if context.live().is_spawned(func) && is_given_first(context, func, lock) {
+                continue;
+            }
             if !context.is_exact(lock) || is_for_callers(context, func, lock) || is_matched(context, func, instr, lock) {
                 continue;
             }
@@ -127,6 +130,17 @@ pub(super) fn is_handed_over(context: &Context<'_>, func: FuncId, lock: PlaceId)
     })
 }
 
+/// Whether a function unlocks a lock that it has not locked.
+pub(super) fn is_given_first(context: &Context<'_>, func: FuncId, lock: PlaceId) -> bool {
+    let mut instrs = context.ir()[func].instrs();
+    instrs.any(|(instr, one)| match one.op {
+        Op::Unlock { lock: other, mode } if other == lock => {
+            unlocks_first(context, At { func, instr }, lock, mode)
+        }
+        _ => false,
+    })
+}
+
 /// Whether a way through a function comes to an unlock with the lock not locked on it.
 fn unlocks_first(context: &Context<'_>, at: At, lock: PlaceId, mode: Mode) -> bool {
     let ir = context.ir();
@@ -135,7 +149,7 @@ fn unlocks_first(context: &Context<'_>, at: At, lock: PlaceId, mode: Mode) -> bo
         instrs.any(|(_, instr)| matches!(instr.op, Op::Lock { lock: other, .. } if other == lock))
     };
     let around = std::iter::successors(ir[at.func].parent, |func| ir[*func].parent);
-    if around.into_iter().any(locks) {
+    if !context.live().is_spawned(at.func) && around.into_iter().any(locks) {
         return false;
     }
     let entry = ir[at.func].entry();

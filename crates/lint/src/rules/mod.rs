@@ -7,6 +7,7 @@
 //! All of them keep to this: what is not known suppresses. An object whose further operations may lie elsewhere
 //! ([`crate::ir::Aliases::escape`]) accuses nobody. [`Verdict::Leak`] is only said of a way on which no condition was guessed.
 
+mod asked;
 mod context;
 mod crowd;
 mod edit;
@@ -14,6 +15,7 @@ mod held;
 mod index;
 mod lifecycle;
 mod live;
+mod order;
 mod remedy;
 mod resource;
 mod started_elsewhere;
@@ -84,6 +86,17 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
     for rule in RULES {
         (rule.check)(context, &mut found);
     }
+    // What a test's fake does is run as the test has it.
+    let ir = context.ir();
+    let fakes = ir.funcs().filter(|(id, _)| context.is_fake(*id));
+    let fakes: Vec<_> = fakes.map(|(_, func)| func.site).collect();
+    found.retain(|finding| {
+        let is_within = |site: &crate::ir::Site| {
+            let (inner, outer) = (finding.at.span, site.span);
+            finding.at.file.0 == site.file && outer.start <= inner.start && inner.end <= outer.end
+        };
+        !fakes.iter().any(is_within)
+    });
     let key = |finding: &Finding| (finding.at.file, finding.at.span.start, finding.at.span.end);
     found.sort_by(|one, two| {
         let (first, second) = (one.verdict, two.verdict);

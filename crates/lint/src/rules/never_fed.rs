@@ -59,6 +59,7 @@ pub(super) fn dead(
             && ir.aliases.escape(*object).is_none()
             && !context.is_global(*object)
             && !context.is_used_in_vain(*object)
+            && !context.is_sent_away(*object)
             && !is_served(context, *object)
     };
     objects.iter().all(is_dead).then(|| objects.first().copied())?

@@ -4,7 +4,10 @@ use gorphan_model::Operation;
 
 use super::{ChanUse, Context, Rule, Uses, context::location, verdict};
 use crate::finding::Finding;
-use crate::ir::{Amount, ObjectId};
+use crate::ir::{Amount, FuncKind, ObjectId};
+
+/// Room of a channel above which it is taken to suffice.
+const MAX_ROOM: i64 = 16;
 
 /// See `GR2003.md`.
 pub(super) const RULE: Rule = Rule {
@@ -48,6 +51,15 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Whether something is sent again and again, by what is called by name or loops itself.
+fn is_again(context: &Context<'_>, object: ObjectId, send: &ChanUse) -> bool {
+    let ir = context.ir();
+    match ir[send.at.func].kind {
+        FuncKind::Closure => context.index().is_in_loop(ir, send.at),
+        _ => context.live().is_repeated(context, send.at, ir[object].func),
+    }
+}
+
 /// Whether nobody receives from a channel and more may be sent than it has room for; whether that is certain.
 fn is_filled(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<bool> {
     let is_certain = uses.sends.iter().any(|send| context.live().is_live(send.at.func));
@@ -61,13 +73,14 @@ fn is_filled(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<boo
     let waiting: Vec<_> = uses.sends.iter().filter(|send| send.waits).collect();
     match context.capacity(object) {
         Amount::Const(0) => Some(true),
-        // Into a buffer the first sends go through.
-        Amount::Const(room) => {
+        // Into a buffer the first sends go through. A large one is as large as what is sent.
+        Amount::Const(room) if room <= MAX_ROOM => {
             let room = usize::try_from(room).unwrap_or(usize::MAX);
             let is_more = waiting.len() > room
-                || waiting.iter().any(|send| context.live().is_repeated(context, send.at, context.ir()[object].func));
+                || waiting.iter().any(|send| is_again(context, object, send));
             is_more.then_some(false)
         }
+        Amount::Const(_) => None,
         Amount::Term(_) | Amount::Unknown => None,
     }
 }

@@ -64,13 +64,13 @@ fn is_only_way(context: &Context<'_>, range: At) -> bool {
         return false;
     };
     func.blocks().all(|(block, one)| {
-        if !super::crowd::is_within(func, block, id) {
+        if !super::order::is_within(func, block, id) {
             return true;
         }
         match &one.exit {
             End::Return | End::Panic | End::Goexit | End::Exit => false,
             _ => func.successors(block).iter().all(|(to, facts)| {
-                super::crowd::is_within(func, *to, id)
+                super::order::is_within(func, *to, id)
                     || facts.iter().any(|fact| fact.test == Test::Closed && fact.holds)
             }),
         }

@@ -80,6 +80,12 @@ fn is_same(context: &Context<'_>, feeder: FuncId, feed: At, receive: &ChanUse) -
         return false;
     };
     let instrs = context.index().instrs(feeder);
+    // What is left out of a call's effects may be what waits, of whichever instance.
+    let mut instrs = instrs.map(|(instr, ..)| At { func: feeder, instr });
+    if instrs.any(|at| context.analysis.is_cut(at)) {
+        return false;
+    }
+    let instrs = context.index().instrs(feeder);
     let mut others = false;
     for (instr, _, role) in instrs {
         if role == Role::Spawned {

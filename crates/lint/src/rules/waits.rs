@@ -3,17 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Context;
-use crate::ir::{
-    Aliases, At, Callee, FuncId, Mode, Node, ObjectId, ObjectKind, Op, Place, PlaceId, Shape,
-    Value, node_of,
-};
+use crate::ir::{At, Callee, FuncId, Mode, ObjectId, Op, PlaceId, Value, VarKind};
 use crate::summary::{Effect, EffectKind, Step, Visit};
 
 /// Locks that are held at once and followed; the rest is left out.
 const MAX_HELD: usize = 6;
-
-/// Calls upwards from an operation that are looked at.
-const MAX_CALLERS: usize = 64;
 
 /// A lock that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +53,8 @@ pub(super) struct Waits {
     pub(super) all: Vec<Wait>,
     /// Locks that a goroutine unlocks which has not locked them.
     handed: HashSet<(ObjectId, FuncId)>,
+    /// Locks that a goroutine takes and leaves to others.
+    left: HashSet<ObjectId>,
     /// By call: the locks that are held there, on every way that was looked at.
     calls: HashMap<At, Vec<PlaceId>>,
 }
@@ -69,7 +65,8 @@ impl Waits {
         let mut waits = Self::default();
         let ir = context.ir();
         for (id, _) in ir.funcs() {
-            if !holds_locks(context, id) || !context.live().is_live(id) {
+            waits.hands_over(context, id);
+            if !holds_locks(context, id) || !context.live().is_live(id) || context.is_fake(id) {
                 continue;
             }
             let mut collect = Collect {
@@ -83,6 +80,7 @@ impl Waits {
             // A lock that is unlocked and was not locked here is held by whoever calls.
             let entry = collect.entry.clone();
             if !entry.is_empty() {
+                collect.calls.clear();
                 collect.run(entry);
             }
             if context.live().is_spawned(id) {
@@ -96,6 +94,28 @@ impl Waits {
             waits.all.append(&mut found);
         }
         waits
+    }
+
+    /// Notes the locks that a goroutine unlocks, in whatever it calls, and locks nowhere.
+    fn hands_over(&mut self, context: &Context<'_>, id: FuncId) {
+        if !context.live().is_spawned(id) {
+            return;
+        }
+        let effects = &context.analysis.summary(id).effects;
+        let own = || effects.iter().filter(|effect| !effect.spawned);
+        for lock in own().filter(|effect| matches!(effect.kind, EffectKind::Lock(_))) {
+            let mut unlocks = own().filter(|effect| matches!(effect.kind, EffectKind::Unlock(_)));
+            if unlocks.all(|unlock| !context.may_be_same(lock.place, unlock.place)) {
+                self.left.extend(context.objects(lock.place));
+            }
+        }
+        for unlock in own().filter(|effect| matches!(effect.kind, EffectKind::Unlock(_))) {
+            let mut locks = own().filter(|effect| matches!(effect.kind, EffectKind::Lock(_)));
+            if locks.all(|lock| !context.may_be_same(lock.place, unlock.place)) {
+                let objects = context.objects(unlock.place).iter();
+                self.handed.extend(objects.map(|object| (*object, id)));
+            }
+        }
     }
 }
 
@@ -166,6 +186,10 @@ impl Collect<'_, '_> {
         }
         let first = |place: PlaceId| self.context.analysis.canonical(place);
         self.hidden(held, at);
+        // What is given back before may be among what is left out.
+        if self.context.analysis.is_cut(at) {
+            return;
+        }
         let is_here = |effect: &Effect| !effect.spawned && effect.direct;
         let (effects, vague): (Vec<Effect>, Vec<Effect>) = effects
             .into_iter()
@@ -259,6 +283,14 @@ impl Collect<'_, '_> {
         }
         // Another name of a lock that is held, perhaps.
         held.retain(|held| !self.context.may_be_same(held.lock, lock));
+        // What is the function's own, no caller has locked: something that was called has.
+        let ir = self.context.ir();
+        let base = &ir[ir.base(lock)];
+        let is_own =
+            matches!(base.kind, VarKind::Local | VarKind::Temp) && base.func == Some(self.func);
+        if is_own || base.assignments > 1 {
+            return;
+        }
         if held.len() == count && self.entry.iter().all(|held| held.lock != lock) {
             self.entry.push(Held {
                 lock,
@@ -316,6 +348,14 @@ fn kind_of(effect: &Effect) -> Option<WaitKind> {
     })
 }
 
+/// Whether a test holds a lock of what it tests, or asks for it: it does so as no other code does, and sees to it that it ends.
+pub(super) fn is_staged(context: &Context<'_>, wait: &Wait, held: &Held, before: At) -> bool {
+    let is_test = |func: FuncId| context.is_test(func);
+    is_test(wait.func) != is_test(before.func)
+        || is_test(wait.func) != is_test(wait.at.func)
+        || is_test(held.at.func) != is_test(wait.func)
+}
+
 /// The locks that are held for sure during a wait, and that no other goroutine gives back meanwhile.
 pub(super) fn accused<'w>(
     context: &'w Context<'_>,
@@ -333,6 +373,11 @@ impl Waits {
     /// Whether a lock may be given back by another goroutine while the one that took it waits.
     fn is_handed(&self, context: &Context<'_>, held: &Held, wait: &Wait, ends: &[At]) -> bool {
         let objects = context.objects(held.lock);
+        // That it is held on entry is a guess, which somebody else may make true meanwhile.
+        let is_entry = matches!(context.ir().instr(held.at).op, Op::Unlock { .. });
+        if is_entry && objects.iter().any(|object| self.left.contains(object)) {
+            return true;
+        }
         // Not by those who wait themselves, or are waited for.
         let is_free = |func: FuncId| wait.func != func && ends.iter().all(|end| end.func != func);
         let mut handed = self.handed.iter();
@@ -360,175 +405,5 @@ impl Waits {
             }
         }
         all.unwrap_or_default()
-    }
-}
-
-impl Context<'_> {
-    /// Whether two places may be the same thing.
-    pub(super) fn may_be_same(&self, one: PlaceId, two: PlaceId) -> bool {
-        let ir = self.ir();
-        ir.aliases.may_be_same(&ir.places, one, two)
-    }
-
-    /// The objects that a place may be, if these are all.
-    pub(super) fn known_objects(&self, place: PlaceId) -> Option<&[ObjectId]> {
-        let objects = self.objects(place);
-        (!objects.is_empty() && !objects.contains(&Aliases::OUTSIDE)).then_some(objects)
-    }
-
-    /// Whether two places may be the same object of this package.
-    pub(super) fn shares(&self, one: &[ObjectId], two: PlaceId) -> bool {
-        let two = self.objects(two);
-        one.iter()
-            .any(|object| *object != Aliases::OUTSIDE && two.contains(object))
-    }
-
-    /// Where the goroutine of an operation asks for a lock before it comes to the operation: in the function at hand, or in all
-    /// that call it. `None` where one does not, or where not all callers are known. With `again` it is asked where that is so
-    /// between the operation and its next time.
-    pub(super) fn lock_before(&self, at: At, lock: &[ObjectId], again: bool) -> Option<At> {
-        let mut first = None;
-        let mut funcs = vec![at.func];
-        let mut next = 0;
-        while let Some(func) = funcs.get(next).copied() {
-            next += 1;
-            if let Some(found) = self.lock_before_in(func, at, lock, again) {
-                first = first.or(Some(found));
-                continue;
-            }
-            let callers = self.analysis.callers(func);
-            if callers.is_empty() || self.is_called_from_outside(func) {
-                return None;
-            }
-            for caller in callers {
-                if !self.calls_only(*caller) || funcs.len() >= MAX_CALLERS {
-                    return None;
-                }
-                if !funcs.contains(&caller.func) {
-                    funcs.push(caller.func);
-                }
-            }
-        }
-        first
-    }
-
-    /// Whether an instruction is a call, and of one function only.
-    fn calls_only(&self, at: At) -> bool {
-        let ir = self.ir();
-        let call = match ir.instr(at).op {
-            Op::Call(call) => call,
-            Op::Defer { run } => match ir[at.func][run].op {
-                Op::Call(call) => call,
-                _ => return false,
-            },
-            _ => return false,
-        };
-        self.analysis.is_sure(call)
-    }
-
-    fn lock_before_in(
-        &self,
-        func: FuncId,
-        wanted: At,
-        lock: &[ObjectId],
-        again: bool,
-    ) -> Option<At> {
-        let entry = self.ir()[func].entry();
-        let mut found = None;
-        // Whether the operation was come by where that is asked, and the lock behind it.
-        let own = self.made_in(func, wanted);
-        let state = (!again && own.is_empty(), None);
-        self.analysis.search(
-            func,
-            entry,
-            state,
-            |state: &mut (bool, Option<At>), step| {
-                let (is_past, seen) = state;
-                let effects = self.effects(func, step);
-                let is_here = |effect: &&Effect| !effect.spawned && effect.direct;
-                // A call that does both is looked into when its callee is.
-                if let Step::Run(instr) = step
-                    && let Op::Make(object) = self.ir()[func][instr].op
-                    && own.contains(&object)
-                {
-                    // The next one: nobody has it yet.
-                    (*is_past, *seen) = (false, None);
-                }
-                let is_there = effects
-                    .iter()
-                    .filter(is_here)
-                    .any(|effect| effect.at == wanted);
-                if is_there && seen.is_some() {
-                    found = *seen;
-                    return Visit::Found;
-                }
-                let mut locks = effects.iter().filter(is_here).filter(|effect| {
-                    matches!(effect.kind, EffectKind::Lock(_)) && self.shares(lock, effect.place)
-                });
-                if *is_past && seen.is_none() {
-                    *seen = locks.next().map(|effect| effect.at);
-                }
-                *is_past |= match own.is_empty() || again {
-                    true => is_there,
-                    // Nobody waits for it as long as nobody else has it.
-                    false => self.publishes(func, step, &own),
-                };
-                Visit::On
-            },
-        );
-        found
-    }
-
-    /// What an operation works on, as far as the function has just made it.
-    fn made_in(&self, func: FuncId, wanted: At) -> Vec<ObjectId> {
-        let ir = self.ir();
-        let place = super::context::place_of(&ir.instr(wanted).op);
-        let objects = place.map_or(&[][..], |place| self.objects(place));
-        let is_own = |object: &ObjectId| ir[*object].func == Some(func);
-        match objects.iter().all(is_own) {
-            true => objects.to_vec(),
-            false => Vec::new(),
-        }
-    }
-
-    /// Whether a step lets others have an object: it starts a goroutine, calls with it, or stores it.
-    fn publishes(&self, func: FuncId, step: Step, objects: &[ObjectId]) -> bool {
-        let ir = self.ir();
-        let Step::Run(instr) = step else {
-            return matches!(step, Step::Arm(_));
-        };
-        let has = |value: &Value| match value {
-            Value::Place(place) => self.shares(objects, *place),
-            _ => false,
-        };
-        match &ir[func][instr].op {
-            Op::Spawn { .. } => true,
-            Op::Assign { to, value } => !matches!(ir[*to], Place::Var(_)) && has(value),
-            Op::Call(call) => {
-                let call = &ir[*call];
-                call.receiver.iter().chain(&call.args).any(has)
-            }
-            _ => false,
-        }
-    }
-
-    /// What a place holds.
-    pub(super) fn shape(&self, place: PlaceId) -> Shape {
-        let ir = self.ir();
-        match node_of(&ir.places, place) {
-            Node::Var(var) => ir[var].shape,
-            Node::Field(field) => ir[field].shape,
-        }
-    }
-
-    /// The lock of a condition.
-    pub(super) fn cond_locks(&self, cond: PlaceId) -> Vec<ObjectId> {
-        let ir = self.ir();
-        let objects = self.objects(cond).iter();
-        let locks = objects.filter_map(|object| match ir[*object].kind {
-            ObjectKind::Cond { lock } => lock,
-            _ => None,
-        });
-        locks.flat_map(|lock| self.objects(lock).to_vec()).collect()
     }
 }

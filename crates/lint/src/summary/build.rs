@@ -33,6 +33,7 @@ pub fn analyse(lowered: Lowered) -> Analysis {
     let mut build = Build {
         analysis: Analysis {
             call_effects: vec![Vec::new(); ir.calls.len()],
+            cuts: vec![false; ir.calls.len()],
             summaries: vec![Summary::default(); count],
             callers: vec![Vec::new(); count],
             operations: vec![Vec::new(); ir.objects.len()],
@@ -204,7 +205,9 @@ impl Build {
             }
             return;
         }
-        let work = work(func, None);
+        let mut work = work(func, None);
+        // What it does itself is never left out for what callees do.
+        work.sort_by_key(|(instr, ..)| matches!(func[*instr].op, Op::Call(_)));
         let mut left_out = LeftOut {
             is_partial: !func.unknowns.is_empty(),
             is_cut: !func.unknowns.is_empty(),
@@ -325,6 +328,7 @@ impl Build {
             is_cut: is_many,
         };
         let is_sure = self.analysis.is_sure(id);
+        let is_switch = self.analysis.passes_bool(id);
         let mut effects = Vec::new();
         for target in targets.funcs.iter().take(MAX_TARGETS) {
             let summary = self.analysis.summary(*target);
@@ -339,6 +343,7 @@ impl Build {
                 }
                 effect.always &= is_sure;
                 effect.direct &= is_sure;
+                effect.switched |= is_switch && !effect.always;
                 let Some(place) = self.in_caller(*target, &call, effect.place) else {
                     continue;
                 };
@@ -355,6 +360,7 @@ impl Build {
             self.escapes(&call, id, &mut effects);
         }
         self.analysis.call_effects[id.index()] = effects;
+        self.analysis.cuts[id.index()] = left_out.is_cut;
         left_out
     }
 
@@ -422,6 +428,7 @@ impl Build {
                     passing: fact.passing,
                     in_select: false,
                     direct: true,
+                    switched: false,
                 });
             }
         }
@@ -453,6 +460,7 @@ impl Build {
                 passing: true,
                 in_select: false,
                 direct: true,
+                switched: false,
             });
         }
     }

@@ -53,6 +53,8 @@ pub struct Effect {
     pub in_select: bool,
     /// Whether every call on the way to it has one known callee: no choice among function values or implementations.
     pub direct: bool,
+    /// Whether a call on the way to it says by a boolean argument whether it is done, perhaps: `match(subject, doLock)`.
+    pub switched: bool,
 }
 
 /// What is done.
@@ -131,6 +133,7 @@ pub(super) fn own(ir: &Package, at: At) -> Option<Effect> {
         passing: select.is_some_and(|select| select.passes),
         in_select: select.is_some_and(|select| select.is_choice),
         direct: true,
+        switched: false,
     })
 }
 

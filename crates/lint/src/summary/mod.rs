@@ -20,7 +20,9 @@ pub use effect::{Effect, EffectKind, Returns, Summary};
 pub use facts::{FactEffect, Facts, FuncFacts, MAX_PARAMS};
 pub use path::{Answer, Exit, Limit, MAX_STATES, Step, Trace, Visit};
 
-use crate::ir::{At, CallId, Callee, FieldId, FuncId, ObjectId, Op, Package, PlaceId};
+use crate::ir::{
+    At, CallId, Callee, Const, FieldId, FuncId, ObjectId, Op, Package, Place, PlaceId, Shape, Value,
+};
 
 /// Who a call may call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Analysis {
     pub summaries: Vec<Summary>,
     /// By call: what it does, in terms of its function.
     pub call_effects: Vec<Vec<Effect>>,
+    /// By call: whether effects are left out of it because there are too many.
+    cuts: Vec<bool>,
     /// By function: the instructions that call, spawn or defer it, in this package.
     pub callers: Vec<Vec<At>>,
     /// By call: the instruction that makes it, if anything leads there.
@@ -99,6 +103,28 @@ impl Analysis {
                 effects
             }
             _ => effect::own(&self.ir, at).into_iter().collect(),
+        }
+    }
+
+    /// Whether a call has an argument that is true or false.
+    pub fn passes_bool(&self, call: CallId) -> bool {
+        let ir = &self.ir;
+        ir[call].args.iter().any(|arg| match *arg {
+            Value::Const(Const::Bool(_)) | Value::Term(_) => true,
+            Value::Place(place) => match ir[place] {
+                Place::Var(var) => ir[var].shape == Shape::Bool,
+                Place::Field(_, field) => ir[field].shape == Shape::Bool,
+                Place::Element(_) => false,
+            },
+            _ => false,
+        })
+    }
+
+    /// Whether an instruction is a call of which not all is kept that it does.
+    pub fn is_cut(&self, at: At) -> bool {
+        match self.ir.instr(at).op {
+            Op::Call(call) => self.cuts.get(call.index()).copied().unwrap_or(true),
+            _ => false,
         }
     }
 

@@ -7,8 +7,8 @@ use hashbrown::HashSet;
 use super::known::Known;
 use super::{Analysis, Returns};
 use crate::ir::{
-    BlockId, Callee, End, Fact, FieldId, Func, FuncId, InstrId, Op, Place, PlaceId, Point, TermId,
-    TermKind, Value,
+    BlockId, Callee, End, Fact, FieldId, Func, FuncId, InstrId, Node, ObjectId, ObjectKind, Op,
+    Place, PlaceId, Point, TermId, TermKind, Test, Value,
 };
 
 /// States looked at before a search gives up. Functions of real code take tens; a switch in a loop over many flags takes
@@ -255,7 +255,10 @@ impl<S: Clone + Eq + Hash, V: FnMut(&mut S, Step) -> Visit> Search<'_, S, V> {
             }
             End::Branch(edges) => {
                 let known = &state.known;
-                let can = |facts: &[Fact]| facts.iter().all(|fact| known.allows(fact));
+                let can = |facts: &[Fact]| {
+                    let mut facts = facts.iter();
+                    facts.all(|fact| known.allows(fact) && !self.is_never(fact))
+                };
                 let open: Vec<_> = edges.iter().filter(|edge| can(&edge.facts)).collect();
                 let guesses = guesses.saturating_add(u32::from(open.len() > 1));
                 for edge in open {
@@ -295,6 +298,21 @@ impl<S: Clone + Eq + Hash, V: FnMut(&mut S, Step) -> Visit> Search<'_, S, V> {
             End::Exit => return self.leave(state, Exit::Process),
         }
         None
+    }
+
+    /// Whether a fact cannot be: the channel of a timer or ticker is never closed.
+    fn is_never(&self, fact: &Fact) -> bool {
+        let ir = &self.analysis.ir;
+        if fact.test != Test::Closed || !fact.holds {
+            return false;
+        }
+        let objects = match ir[fact.term].kind {
+            TermKind::Var(var) => ir.aliases.at_node(Node::Var(var)),
+            TermKind::Place(place) => ir.aliases.objects(&ir.places, place),
+            TermKind::Len(_) | TermKind::Expr(_) => &[],
+        };
+        let is_timer = |object: &ObjectId| matches!(ir[*object].kind, ObjectKind::Timer { .. });
+        !objects.is_empty() && objects.iter().all(is_timer)
     }
 
     /// Runs what is deferred, and ends.

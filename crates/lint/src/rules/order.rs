@@ -1,0 +1,76 @@
+//! Which instructions of a function can come before which.
+
+use super::{Context, Role};
+use crate::ir::{At, BlockId, End, LoopId, LoopKind, Point};
+use crate::summary::Visit;
+
+/// Whether an instruction stands in a loop over a channel.
+pub(super) fn is_driven(ir: &crate::ir::Package, at: At) -> bool {
+    let func = &ir[at.func];
+    let first = func
+        .block_of(at.instr)
+        .and_then(|block| func[block].in_loop);
+    let mut around = std::iter::successors(first, |id| func[*id].parent);
+    around.any(|id| matches!(func[id].kind, LoopKind::Chan(_)))
+}
+
+/// Whether one instruction can come before another one of its function.
+pub(super) fn comes_first(context: &Context<'_>, one: At, other: At) -> bool {
+    let func = &context.ir()[one.func];
+    let Some((block, _)) = context.index().get(one) else {
+        return true;
+    };
+    let from = Point {
+        block,
+        instr: one.instr,
+    };
+    let from = if func[block].instrs().any(|instr| instr == one.instr) {
+        from
+    } else {
+        func.entry()
+    };
+    let answer = context.analysis.search(one.func, from, (), |(), step| {
+        match Context::step_instr(step) == Some(other.instr) {
+            true => Visit::Found,
+            false => Visit::On,
+        }
+    });
+    answer.trace().is_some()
+}
+
+/// Whether a block lies in a loop or in one inside it.
+pub(super) fn is_within(func: &crate::ir::Func, block: BlockId, outer: LoopId) -> bool {
+    let mut inner = func[block].in_loop;
+    while let Some(id) = inner {
+        if id == outer {
+            return true;
+        }
+        inner = func[id].parent;
+    }
+    false
+}
+
+/// Whether some way leads from one instruction of a function to another one.
+pub(super) fn follows(context: &Context<'_>, one: At, other: At) -> bool {
+    let func = &context.ir()[one.func];
+    let Some((block, role)) = context.index().get(one) else {
+        return true;
+    };
+    let from = match (&func[block].exit, role) {
+        (End::Select { arms, .. }, Role::Arm { .. }) => {
+            let arm = arms.iter().find(|arm| arm.instr == one.instr);
+            arm.map_or_else(|| func.entry(), |arm| func.start_of(arm.to))
+        }
+        _ => Point {
+            block,
+            instr: one.instr,
+        },
+    };
+    let answer = context.analysis.search(one.func, from, (), |(), step| {
+        match Context::step_instr(step) == Some(other.instr) {
+            true => Visit::Found,
+            false => Visit::On,
+        }
+    });
+    answer.trace().is_some()
+}
