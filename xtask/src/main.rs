@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod accept_s3;
 mod bench;
 mod bench_fleet;
 mod bench_gate;
@@ -32,6 +33,7 @@ usage: cargo xtask COMMAND
   precision LEDGER  what lint finds in the real code that a ledger names, against what was judged
   bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
+  accept s3     the history in a store that speaks S3; needs Python
   layouts GO    the runtime's struct offsets in the version of that go command
   simulate [SERVICES [WEEKS [SEED]]]  judge a simulated fleet: what is found, how soon, and what falsely
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         ["editor", editor] => editor::check(&root(), editor),
         ["precision", ledger] => precision::run_all(&root(), ledger),
         ["bench", "source"] => bench::source::run_all(&root()),
+        ["accept", "s3"] => accept_s3::run_suite(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
         ["simulate", rest @ ..] => simulate(rest),

@@ -442,6 +442,41 @@ fn a_power_cut_in_a_manifest_costs_the_sweep_that_did_not_count() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }
 
+/// The address of a bucket, `s3://NAME/PREFIX`, which is empty; the rest of what reaches it is in the environment.
+const BUCKET: &str = "GORPHAN_ACCEPT_S3";
+
+/// Run by `cargo xtask accept s3`.
+#[test]
+#[ignore = "needs a server that speaks S3"]
+fn in_an_object_store() {
+    let bucket = std::env::var(BUCKET).expect(BUCKET);
+    let location = Location::parse(&bucket, Path::new("")).expect("an address");
+    let (mut expected, mut chance) = (Memory::default(), Chance(19));
+    let mut times = Vec::new();
+    for number in 0..12 {
+        // Opened anew each time, as by a command run from a timer.
+        let mut store = Store::open(&location, options()).expect("opened");
+        assert_same(store.memory(), &expected);
+        let record = sweep(START + number * 1300, &mut chance);
+        let Ok(_) = expected.append(&record);
+        store.append(&record).expect("stored");
+        assert_eq!(store.troubles(), Vec::<String>::new());
+        times.push(record.at);
+    }
+    let reader = Reader::open(&location).expect("opened");
+    assert_eq!(whole_sweeps(&reader), times);
+    let mut a = Store::open(&location, options()).expect("opened");
+    let mut b = Store::open(&location, options()).expect("opened");
+    let (first, second) = (
+        sweep(START + 20_000, &mut chance),
+        sweep(START + 20_001, &mut chance),
+    );
+    a.append(&first).expect("stored");
+    let error = b.append(&second).expect_err("refused");
+    assert!(matches!(error, StoreError::Conflict(_)), "{error}");
+    assert_eq!(whole_sweeps(&reader).last(), Some(&first.at));
+}
+
 /// The folder in which [`child`] writes.
 const FOLDER: &str = "GORPHAN_TEST_HISTORY";
 
