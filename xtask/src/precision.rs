@@ -175,7 +175,7 @@ fn debian(find: &Path, folder: &Path, ledger: &Ledger, found: &mut Found) -> Out
         let source = path.join("src").join(import);
         let mut command = Command::new(find);
         command
-            .args(["-tests", &format!("{import}/...")])
+            .args(["-tests", "./..."])
             .current_dir(&source)
             .env("GOPATH", &path)
             .env("GO111MODULE", "off");
