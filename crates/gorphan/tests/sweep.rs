@@ -132,6 +132,34 @@ scrape_configs:
     }
 }
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn processes_of_this_machine_are_targets() {
+    let leaking = Fixture::start("three-senders-one-receive", "leak");
+    let folder = folder();
+    let pid = leaking.pid();
+    let yaml = format!(
+        "detection: {{threshold: 2}}
+scrape_configs:
+  - job_name: here
+    process_sd_configs: [{{}}]
+    relabel_configs:
+      - {{source_labels: [__meta_process_pid], regex: '{pid}', action: keep}}
+      - {{source_labels: [__meta_process_module], target_label: module}}
+"
+    );
+    fs::write(folder.path().join("gorphan.yaml"), yaml).expect("written");
+    let mut command = gorphan(&folder);
+    let output = command.args(["sweep", "--format", "json"]).output();
+    let report = json(&output.expect("it runs"));
+    assert_eq!(report["summary"]["targets"], 1, "{report}");
+    assert_eq!(report["summary"]["targets_failed"], 0, "{report}");
+    let finding = &report["findings"][0];
+    assert_eq!(finding["service"], "three-senders-one-receive");
+    assert_eq!(finding["operation"], "chan send");
+    assert_eq!(finding["instances"]["worst"], pid.to_string());
+}
+
 #[test]
 fn a_configuration_is_checked_without_a_sweep() {
     let folder = folder();

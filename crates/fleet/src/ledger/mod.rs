@@ -23,7 +23,7 @@ pub use entry::{Acknowledgement, Entry, Filter, Happening};
 pub use notice::{Event, Notice, StackLine};
 pub use outbox::{Delivery, DeliveryState, Parcel, Settled};
 pub use silences::{Scope, Silence};
-pub use take_in::{Change, Changed, Reach, Reached, Seen};
+pub use take_in::{Change, Changed, Reach, Reached, Rehearsal, Seen};
 
 use crate::alert::Receiver;
 

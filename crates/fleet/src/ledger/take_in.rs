@@ -109,6 +109,9 @@ pub struct Changed {
     pub first_seen: i64,
 }
 
+/// What a sweep would mean, and what each receiver, by name, would get.
+pub type Rehearsal = (Vec<Changed>, Vec<(String, super::Parcel)>);
+
 impl Ledger {
     /// Takes in a sweep: findings in rank order, and what the sweep reached. What is worth telling is in the outbox when
     /// this returns. A sweep that is not after the last one changes nothing.
@@ -139,7 +142,7 @@ impl Ledger {
         seen: &[Seen<'_>],
         reached: &Reached,
         telling: Telling<'_>,
-    ) -> Result<(Vec<Changed>, Vec<(String, super::Parcel)>)> {
+    ) -> Result<Rehearsal> {
         let path = self.path.clone();
         let attempt = |connection: &mut rusqlite::Connection| {
             // Rolled back when it is dropped.
