@@ -53,6 +53,10 @@ fn main() -> ExitCode {
         Command::Query(args) => cmd::query::run(args),
         #[cfg(feature = "fleet")]
         Command::History(args) => cmd::history::run(args),
+        #[cfg(feature = "fleet")]
+        Command::Watch(args) => cmd::watch::run(args),
+        #[cfg(feature = "fleet")]
+        Command::Demo(args) => cmd::demo::run(args),
         Command::Ps(args) => cmd::ps::run(args),
         Command::Diff(args) => cmd::diff::run(args),
         Command::Gctrace(args) => cmd::gctrace::run(args),

@@ -341,6 +341,11 @@ pub fn fleet_finding(finding: &Finding, facts: &FleetFacts) -> serde_json::Value
     json::fleet::one(finding, facts)
 }
 
+/// One sentence, without a full stop, on what a verdict rests on.
+pub fn evidence_sentence(evidence: &gorphan_model::Evidence) -> String {
+    words::evidence(evidence)
+}
+
 /// Writes `document` in `format`.
 ///
 /// # Errors

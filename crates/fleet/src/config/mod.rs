@@ -8,6 +8,7 @@ mod client;
 pub mod duration;
 mod providers;
 mod relabel;
+pub mod web;
 pub(crate) mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use providers::{
     Consul, Dns, DnsRecord, FileSource, HttpSource, Kubernetes, Processes, Provider, Role,
 };
 pub use relabel::{Action, Rule, RuleError};
+pub use web::WebConfig;
 
 /// What is wrong with a configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,8 @@ pub struct FleetConfig {
     pub alerting: Alerting,
     /// Who is to fix what is found.
     pub owners: OwnersConfig,
+    /// The pages.
+    pub web: WebConfig,
 }
 
 /// One entry of `scrape_configs`.
@@ -153,7 +157,7 @@ const PPROF: &str = "/debug/pprof/";
 type Read<T> = Result<T, ConfigError>;
 
 /// Keys of the file that other parts of the program read.
-const OTHERS: [&str; 5] = ["source", "own_code", "detection", "ignore", "web"];
+const OTHERS: [&str; 4] = ["source", "own_code", "detection", "ignore"];
 
 impl FleetConfig {
     /// Reads a configuration. `file` is its name in errors, and relative paths in it are taken from `folder`.
@@ -203,6 +207,10 @@ impl FleetConfig {
             None => OwnersConfig::default(),
             Some(section) => alerting::owners(section, folder)?,
         };
+        let web = match top.section("web")? {
+            None => WebConfig::default(),
+            Some(section) => web::read(section, folder)?,
+        };
         top.finish()?;
         Ok(Self {
             jobs,
@@ -211,6 +219,7 @@ impl FleetConfig {
             sweep,
             alerting,
             owners,
+            web,
         })
     }
 }

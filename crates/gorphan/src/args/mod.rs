@@ -86,6 +86,12 @@ pub(crate) enum Command {
     /// Show one blocked site over time, from the stored sweeps of a fleet
     #[cfg(feature = "fleet")]
     History(history::History),
+    /// Sweep over a fleet on an interval, and serve pages on what was found
+    #[cfg(feature = "fleet")]
+    Watch(Box<Watch>),
+    /// Show all of it: a simulated fleet with leaks, some days of sweeps, and the pages; needs no Go and no network
+    #[cfg(feature = "fleet")]
+    Demo(Demo),
     /// Run one test binary under watch (what `gorphan test` gives to go test -exec)
     #[command(hide = true)]
     ExecTest(ExecTest),
@@ -364,6 +370,51 @@ Examples:
   gorphan sweep -c gorphan.yaml --dry-run             what would be told to whom
 
 Exit status: 1 if anything new at or above --fail-on was found; what was found before does not fail a sweep again.";
+
+/// `gorphan watch`.
+#[cfg(feature = "fleet")]
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Sweep over a fleet on the interval of its configuration, keep what was seen in the history, judge it, and \
+                  serve pages, a JSON API and metrics. No fault of a sweep ends the watch; SIGTERM and Ctrl-C do.",
+    after_long_help = WATCH_EXAMPLES
+)]
+pub(crate) struct Watch {
+    /// Serve the pages at this address (default: web.listen of the configuration, else 127.0.0.1:7475)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Where the program's source is, for snippets
+    #[arg(long = "source", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    pub(crate) source_root: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) judge: JudgeArgs,
+}
+
+#[cfg(feature = "fleet")]
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  gorphan watch -c gorphan.yaml
+  gorphan watch -c gorphan.yaml --listen 127.0.0.1:8080
+
+An address that other machines can reach needs a token: web.token_file or web.generate_token in the configuration.";
+
+/// `gorphan demo`.
+#[cfg(feature = "fleet")]
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Simulate a fleet of some hundred instances on this machine, which answer with what real Go programs said; sweep \
+                  over it through some days within a minute; say what was found; and serve the pages until Ctrl-C. Nothing \
+                  leaves the machine, and nothing is left on it."
+)]
+pub(crate) struct Demo {
+    /// End after the report, without serving pages
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Serve the pages at this address
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+}
 
 /// `gorphan exec-test`.
 #[derive(Debug, Args)]

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use gorphan_fleet::FleetConfig;
 use gorphan_fleet::alert::deliver;
-use gorphan_fleet::ledger::{
-    self, Delivery, Entry, Filter, Happening, Ledger, LedgerError, Scope, Who,
-};
+use gorphan_fleet::ledger::{Delivery, Entry, Filter, Happening, Ledger, LedgerError, Scope, Who};
 use gorphan_model::fleet::Status;
 use serde_json::{Value, json};
 
@@ -124,8 +122,7 @@ fn scope(args: &SilenceArgs) -> Option<Scope> {
 
 /// The ledger of a fleet: the one that is configured, else the one in the folder of the history, `folder`.
 pub(crate) fn ledger_path(fleet: &FleetConfig, folder: &Path) -> PathBuf {
-    let kept = fleet.ledger.clone();
-    kept.unwrap_or_else(|| folder.join(ledger::FILE))
+    gorphan_fleet::pass::ledger_path(fleet, folder)
 }
 
 /// A ledger that is there: looking something up must not make one.

@@ -1,5 +1,7 @@
 //! One file a command. Each returns whether the run found what `--fail-on` asks about.
 
+#[cfg(feature = "fleet")]
+pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
 #[cfg(feature = "fleet")]
@@ -13,12 +15,16 @@ pub(crate) mod load;
 pub(crate) mod ps;
 #[cfg(feature = "fleet")]
 pub(crate) mod query;
+#[cfg(feature = "fleet")]
+mod serving;
 pub(crate) mod shell;
 #[cfg(feature = "fleet")]
 pub(crate) mod sweep;
 #[cfg(feature = "fleet")]
 mod table;
 pub(crate) mod test;
+#[cfg(feature = "fleet")]
+pub(crate) mod watch;
 
 use gorphan_model::Finding;
 
