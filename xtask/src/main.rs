@@ -20,8 +20,9 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  demo          build everything once, then inspect the dump of a real leaking service
-  test          all tests (the same build as demo); needs Go, or pip to fetch it
+  demo          build everything once, then gorphan demo: a simulated fleet, swept through some days; pages until Ctrl-C
+  demo --once   the same, without the pages
+  test          all tests (the same build as demo); needs Go, or pip to fetch it, and Chromium, or apt-get to fetch it
   ci            fmt, clippy, tests, documentation, tidy: what a change must pass
   tidy          the house rules that no compiler checks
   bench         decoding side by side with its peers; needs Go and the module proxy
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args.as_slice() {
-        ["demo"] => demo(),
+        ["demo", rest @ ..] => demo(rest),
         ["test", rest @ ..] => test(rest),
         ["ci"] => ci(),
         ["tidy"] => tidy::run(&root()),
@@ -122,20 +123,41 @@ fn build() -> Outcome {
     cargo(&["build", "--quiet", "--workspace", "--all-targets"])
 }
 
-fn demo() -> Outcome {
+fn demo(rest: &[&str]) -> Outcome {
     build()?;
     let binary = root()
         .join("target/debug")
         .join(format!("gorphan{}", std::env::consts::EXE_SUFFIX));
-    run(Command::new(binary).current_dir(root()).args([
-        "inspect",
-        "--source",
-        "fixtures/go",
-        "fixtures/captured/go1.27.3/mixed-service-leak.dump",
-    ]))
+    run(Command::new(binary)
+        .current_dir(root())
+        .arg("demo")
+        .args(rest))
+}
+
+/// The browser in which the pages are tested, and what drives it. Where it is missing and may be installed it is; else the
+/// test of the pages fails and says what to do.
+fn browser() -> Outcome {
+    let is_there = |program: &str| {
+        let asked = Command::new(program).arg("--version").output();
+        asked.is_ok_and(|output| output.status.success())
+    };
+    if is_there("chromedriver") && is_there("chromium") {
+        return Ok(());
+    }
+    let user = output(Command::new("id").arg("-u")).unwrap_or_default();
+    if user.trim() != "0" || !is_there("apt-get") {
+        eprintln!("there is no chromium with chromedriver: the test of the pages will fail");
+        return Ok(());
+    }
+    run(Command::new("apt-get").args(["update", "-q"]))?;
+    let packages = ["install", "-q", "-y", "chromium", "chromium-driver"];
+    run(Command::new("apt-get")
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 fn test(rest: &[&str]) -> Outcome {
+    browser()?;
     let mut args = vec!["test", "--workspace"];
     args.extend(rest);
     cargo(&args)

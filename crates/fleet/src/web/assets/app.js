@@ -45,10 +45,16 @@
         { label: "mean", stroke: stroke + "73", width: 1.25, spanGaps: true, points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)) },
       ];
     });
+    // Dates where a day begins, else the time of day, as the drawn plot has them.
+    const shown = (seconds) => {
+      const iso = new Date(seconds * 1000).toISOString();
+      return iso.slice(11, 16) === "00:00" ? iso.slice(5, 10) : iso.slice(11, 16);
+    };
+    const times = { ...axis, size: 30, values: (_, splits) => splits.map(shown) };
     const options = {
-      width: figure.clientWidth, height: 262, padding: [22, 8, 0, 0],
-      series: [{ value: (_, v) => (v == null ? "–" : new Date(v * 1000).toISOString().slice(0, 16).replace("T", " ")) }, ...lines],
-      axes: [axis, { ...axis, size: 52 }], scales: { y: { range: (_, min, max) => [0, Math.max(4, max * 1.05)] } },
+      width: figure.clientWidth, height: 262, padding: [22, 20, 0, 0],
+      series: [{ label: "UTC", value: (_, v) => (v == null ? "–" : new Date(v * 1000).toISOString().slice(0, 16).replace("T", " ")) }, ...lines],
+      axes: [times, { ...axis, size: 52 }], scales: { y: { range: (_, min, max) => [0, Math.max(4, max * 1.05)] } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       hooks: { draw: [deploys(series)] },
     };
