@@ -178,7 +178,7 @@ fn told(board: &Board, took: Duration) -> String {
     let mut beside = Vec::new();
     if !board.dismissed.is_empty() {
         beside.push(format!(
-            "{} more looked like leaks and were dismissed by reading their source",
+            "{} more looked like leaks and were dismissed; the pages say why",
             board.dismissed.len()
         ));
     }
