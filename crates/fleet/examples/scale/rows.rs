@@ -37,7 +37,7 @@ pub(super) fn run(sweeps: u32, folder: &str) -> Outcome {
                 start.elapsed().as_secs_f64(),
                 peak_mib()
             );
-            for trouble in store.troubles() {
+            if let Some(trouble) = store.troubles().into_iter().next() {
                 return Err(trouble);
             }
         }

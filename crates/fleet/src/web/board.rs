@@ -250,7 +250,7 @@ fn finding(finding: &gorphan_model::Finding, facts: &FleetFacts, group: &Group) 
             .frames
             .iter()
             .take(MAX_FRAMES)
-            .map(|frame| self::frame(&frame))
+            .map(frame)
             .collect(),
         created_by: group.created_by.as_ref().map(frame),
     }

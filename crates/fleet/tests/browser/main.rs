@@ -12,7 +12,6 @@ use gorphan_fleet::demo::{Demo, source};
 use gorphan_fleet::pass::Manner;
 use gorphan_fleet::web::{App, Guard, Outside, People, router, serve};
 use gorphan_model::verdict::Policy;
-use serde_json::Value;
 
 const END: i64 = 1_767_225_600;
 /// Pixels of a narrow phone.
@@ -148,7 +147,7 @@ async fn every_page_works_with_scripts_and_without_on_a_phone_and_in_the_dark() 
         let dark = browser
             .value("getComputedStyle(document.body).backgroundColor")
             .await;
-        let is_white = dark == Value::from("rgb(255, 255, 255)");
+        let is_white = dark == "rgb(255, 255, 255)";
         assert_eq!(is_white, scheme == "light", "{dark}");
         let complaints = browser.complaints().await;
         // The page that is not there is asked for on purpose.

@@ -19,12 +19,15 @@ const DESCRIPTION: &str = include_str!("openapi.json");
 
 type Shared = State<Arc<App>>;
 
-/// The paths with their methods, and who answers.
-pub(crate) fn table() -> Vec<(
+/// A path, its methods, and who answers.
+type Row = (
     &'static str,
     &'static [&'static str],
     MethodRouter<Arc<App>>,
-)> {
+);
+
+/// The paths of the interface.
+pub(crate) fn table() -> Vec<Row> {
     vec![
         ("/api/v1/openapi.json", &["get"], get(description)),
         ("/api/v1/findings", &["get"], get(findings)),

@@ -193,7 +193,8 @@ fn nothing(board: &Board, query: &Query) -> (&'static str, String) {
         let text = "This page shows what leaks as soon as the first sweep is over.";
         return ("The first sweep is running", text.to_owned());
     }
-    if !board.findings.is_empty() && !(query.q.is_empty() && query.show.is_empty()) {
+    let is_narrowed = !query.q.is_empty() || !query.show.is_empty();
+    if is_narrowed && !board.findings.is_empty() {
         return ("Nothing fits", "Try fewer words.".to_owned());
     }
     let text = format!(
