@@ -1,11 +1,15 @@
 //! Pass after pass on an interval, until somebody says stop.
 //!
 //! No fault of a pass ends the watch: what went wrong is told on standard error and on the pages, and the next pass has its
-//! turn. A pass that is under way when it is to stop is dropped in the middle: its requests are cancelled, and the history
+//! turn, also if one panics. A pass that is under way when it is to stop is dropped in the middle: its requests are cancelled, and the history
 //! takes sweeps in whole or not at all.
 
-use std::future::Future;
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::config::FleetConfig;
@@ -29,6 +33,8 @@ pub enum Told<'a> {
     Pass(&'a Pass, Duration),
     /// It did not.
     Failed(&'a str),
+    /// What was known before cannot be shown.
+    Forgot(&'a str),
 }
 
 /// Watches until `stop` is there. `clock` gives seconds of Unix time, `tell` is told of each pass.
@@ -41,17 +47,23 @@ pub async fn watch(
     mut tell: impl FnMut(Told<'_>),
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = std::pin::pin!(stop);
+    let mut stop = pin!(stop);
     let begin = Instant::now();
     let interval = interval(config);
     let mut first = true;
+    if app.board().at.is_none() {
+        match fleet.kept(clock()) {
+            Ok(board) => board.into_iter().for_each(|board| app.restore(board)),
+            Err(why) => tell(Told::Forgot(&why)),
+        }
+    }
     loop {
         let started = Instant::now();
         let config = spread(config, interval, first);
         first = false;
         app.begin();
         tokio::select! {
-            done = pass(&config, fleet, manner, app, clock, begin.elapsed()) => match done {
+            done = caught(pass(&config, fleet, manner, app, clock, begin.elapsed())) => match done {
                 Ok((pass, took)) => tell(Told::Pass(&pass, took)),
                 Err(why) => {
                     tell(Told::Failed(&why));
@@ -82,6 +94,26 @@ fn spread(config: &FleetConfig, interval: Duration, first: bool) -> FleetConfig 
     config
 }
 
+/// What a future comes to, where a panic is a failure like others. What it leaves half done it leaves as an error would: nothing
+/// counts in the history or the ledger that was not committed.
+async fn caught<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(said(panic.as_ref()))))
+    })
+    .await
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!(
+        "a mistake in gorphan, please report it: {}",
+        text.unwrap_or("it panicked")
+    )
+}
+
 async fn pass(
     config: &FleetConfig,
     fleet: &mut Fleet,
@@ -94,9 +126,75 @@ async fn pass(
     let at = fleet.history().moment(clock()).at;
     let started = Instant::now();
     let done = fleet.pass(config, manner, at, since).await;
-    let pass = done.map_err(|error| error.to_string())?;
+    let mut pass = done.map_err(|error| error.to_string())?;
     let took = started.elapsed();
     let board = app.board().after(&pass, took, fleet.history());
-    app.show(board.map_err(|error| error.to_string())?);
+    let mut board = board.map_err(|error| error.to_string())?;
+    fleet.keep(&mut board, &mut pass.troubles);
+    app.show(board);
     Ok((pass, took))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use gorphan_model::verdict::Policy;
+
+    use super::*;
+    use crate::sweep::Effects;
+    use crate::web::{Guard, Outside};
+
+    /// Panics the first time that a pass asks for the time, after the first look at what is kept.
+    fn clock() -> i64 {
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        assert_ne!(ASKED.fetch_add(1, Ordering::SeqCst), 1, "no time left");
+        1_767_225_600
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_its_pass_and_the_next_has_its_turn() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let yaml = "global: {scrape_interval: 1ms}\nscrape_configs:\n  - job_name: a\n    static_configs: [{targets: ['127.0.0.1:1']}]\n";
+        let config = FleetConfig::parse(yaml, "gorphan.yaml", folder.path()).expect("read");
+        let mut fleet = Fleet::open(&config, folder.path(), Effects::real(1)).expect("opened");
+        let outside = Outside {
+            source: Box::new(|_| None),
+            clock: || 1_767_225_600,
+            guard: Guard::new(None, Vec::new(), [7; 32]),
+            people: None,
+            history: None,
+        };
+        let app = App::new("a fleet", 1, outside);
+        let manner = Manner {
+            policy: &Policy::default(),
+            source: &|_| None,
+            root: None,
+            place: &|_| None,
+            rehearsal: false,
+        };
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let mut stop = Some(stop);
+        let mut told = Vec::new();
+        let tell = |one: Told<'_>| {
+            told.push(match one {
+                Told::Pass(pass, _) => format!("{} not reached", pass.swept.failures.len()),
+                Told::Failed(why) | Told::Forgot(why) => why.to_owned(),
+            });
+            if told.len() == 2
+                && let Some(stop) = stop.take()
+            {
+                stop.send(()).expect("it is waited for");
+            }
+        };
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        watch(&config, &mut fleet, &manner, &app, clock, tell, stopped).await;
+        assert!(
+            told[0].starts_with("a mistake in gorphan") && told[0].contains("no time left"),
+            "{told:?}"
+        );
+        assert_eq!(told[1..], ["1 not reached"]);
+    }
 }

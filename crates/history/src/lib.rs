@@ -36,7 +36,7 @@ pub use place::Location;
 pub use reader::{InstanceSeries, KnownSite, Limits, Reader};
 pub use record::{FailureRecord, InstanceRecord, SiteCount, SiteRecord, StackRecord, SweepRecord};
 pub use rollup::Memory;
-pub use store::{Moment, Store};
+pub use store::{Backlog, Moment, Store};
 
 /// What is followed over time: lines of a function move with versions, its name does not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -314,14 +314,15 @@ impl Reader {
         Ok(series.collect())
     }
 
-    /// The captures of a service, newest first.
+    /// The captures of a service, or of all, newest first.
     ///
     /// # Errors
     /// When the history cannot be read.
-    pub fn captures(&self, service: &str) -> Result<Vec<CaptureInfo>> {
+    pub fn captures(&self, service: Option<&str>) -> Result<Vec<CaptureInfo>> {
+        let filter = service.map(|service| format!("WHERE service = {}", quoted(service)));
         let sql = format!(
-            "SELECT DISTINCT id, service, instance, at, what, size FROM captures WHERE service = {} ORDER BY at DESC, id",
-            quoted(service)
+            "SELECT DISTINCT id, service, instance, at, what, size FROM captures {} ORDER BY at DESC, id",
+            filter.unwrap_or_default()
         );
         self.collect(sql, (i64::MIN, i64::MAX), |batch, row| CaptureInfo {
             id: batch.text(0, row).to_owned(),

@@ -11,6 +11,7 @@ fn app() -> Arc<App> {
         clock: || END,
         guard: Guard::new(None, Vec::new(), [7; 32]),
         people: None,
+        history: None,
     };
     App::new("a simulated fleet", 30, outside)
 }
@@ -35,7 +36,7 @@ async fn a_sweep_over_the_simulated_fleet_sees_what_the_plan_has() {
     assert_eq!(pass.swept.looks.len(), 212);
     assert_eq!(pass.swept.failures.len(), 1);
     let board = app().board().after(&pass, Duration::ZERO, fleet.history());
-    let board = board.expect("a board");
+    let mut board = board.expect("a board");
     let found = |service: &str| board.findings.iter().find(|it| it.service == service);
     let checkout = found("checkout").expect("more than the threshold");
     assert_eq!(checkout.verdict, "suspect");
@@ -54,4 +55,28 @@ async fn a_sweep_over_the_simulated_fleet_sees_what_the_plan_has() {
     assert_eq!(down.len(), 1);
     assert_eq!(down[0].service, "billing");
     assert!(down[0].error.is_some());
+
+    // All of it is known after a restart.
+    let mut troubles = Vec::new();
+    fleet.keep(&mut board, &mut troubles);
+    assert_eq!(troubles, Vec::<String>::new());
+    drop(fleet);
+    let fleet = demo.open(folder.path()).expect("the history again");
+    let again = fleet.kept(END).expect("whole").expect("it was kept");
+    assert_eq!(again.at, board.at);
+    assert_eq!(again.findings, board.findings);
+    assert_eq!(again.dismissed, board.dismissed);
+    assert_eq!(again.services, board.services);
+    assert_eq!(again.sites, board.sites);
+    assert_eq!(again.targets, board.targets);
+    assert_eq!(again.sweeps, board.sweeps);
+    assert_eq!(again.series, board.series);
+    let views = |board: &crate::web::Board| {
+        let all = board.captures.newest_first().map(|it| it.view.clone());
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    };
+    assert_eq!(views(&again), views(&board));
+    assert!(views(&board).len() >= 20, "one of each service");
 }

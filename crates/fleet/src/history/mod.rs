@@ -4,9 +4,9 @@ mod open;
 mod record;
 
 pub use gorphan_history::{
-    Capture, CaptureInfo, FailureRecord, History, InstanceRecord, InstanceSeries, KnownSite,
-    Limits, Location, Memory, Moment, Options, Point, Reader, SiteCount, SiteKey, SiteRecord,
-    StackRecord, Store, StoreError, SweepRecord, Table, Value, WARM_UP_SECONDS,
+    Backlog, Capture, CaptureInfo, FailureRecord, History, InstanceRecord, InstanceSeries,
+    KnownSite, Limits, Location, Memory, Moment, Options, Point, Reader, SiteCount, SiteKey,
+    SiteRecord, StackRecord, Store, StoreError, SweepRecord, Table, Value, WARM_UP_SECONDS,
 };
 
 pub use open::open;

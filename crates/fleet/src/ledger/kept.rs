@@ -1,8 +1,8 @@
-//! What a sweep knows from the ones before: which targets fail, and which services were asked for debug=2.
+//! What a sweep knows from the ones before: which targets fail, which services were asked for debug=2, and what was shown.
 
 use std::collections::HashMap;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Ledger, Result};
 use crate::sweep::{Breaker, Dumps};
@@ -60,6 +60,28 @@ impl Ledger {
             let mut query = sql.prepare_cached("SELECT service, at FROM dumps")?;
             let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
+        })
+    }
+
+    /// Keeps what is shown, for when the program starts again.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn keep_board(&mut self, packed: &[u8]) -> Result<()> {
+        self.write("keep what is shown", |sql| {
+            let insert = "INSERT OR REPLACE INTO board VALUES (1, ?1)";
+            sql.execute(insert, params![packed]).map(drop)
+        })
+    }
+
+    /// What was last shown, as it was kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn board(&self) -> Result<Option<Vec<u8>>> {
+        self.read("read what was shown", |sql| {
+            let mut query = sql.prepare_cached("SELECT content FROM board")?;
+            query.query_row([], |row| row.get(0)).optional()
         })
     }
 }

@@ -13,7 +13,8 @@ const APPLICATION: i32 = 0x676f_7270;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// What brings a ledger from each version to the next. Never changed once released, only added to.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE sweeps (at INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE findings (
         fingerprint TEXT PRIMARY KEY,
@@ -88,7 +89,9 @@ const MIGRATIONS: [&str; 1] = ["
         PRIMARY KEY (job, instance)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE dumps (service TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "CREATE TABLE board (id INTEGER PRIMARY KEY CHECK (id = 1), content BLOB NOT NULL) STRICT;",
+];
 
 /// Checks a file and brings it to the present version.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<()> {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use gorphan_model::fleet::FleetFacts;
 use gorphan_model::group::Site;
 use gorphan_model::{Group, Verdict, symbol};
+use serde::{Deserialize, Serialize};
 
 use super::captures::Captures;
 use super::series;
 use super::view::{self, Finding, Series};
 use super::words;
-use crate::history::{History, SiteKey};
+use crate::history::{History, SiteKey, Store, StoreError};
 use crate::pass::Pass;
 use crate::rank::leakprof::spreads;
 
@@ -25,10 +26,10 @@ const MAX_SITES: usize = 200;
 /// Frames listed of a stack; the runtime itself prints at most 100.
 const MAX_FRAMES: usize = 100;
 /// Findings whose course over time is kept; of more the most expensive.
-const MAX_SERIES: usize = 500;
+pub(super) const MAX_SERIES: usize = 500;
 
 /// What the pages show.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Board {
     /// The time of the last pass, seconds of Unix time; `None` before the first.
     pub at: Option<i64>,
@@ -45,9 +46,14 @@ pub struct Board {
     /// Newest first.
     pub sweeps: Vec<view::Sweep>,
     /// How findings went over time, by fingerprint.
+    #[serde(skip)]
     pub series: HashMap<String, Series>,
     /// Captures that can be looked at.
+    #[serde(skip)]
     pub captures: Captures,
+    /// What waits for the history.
+    #[serde(skip)]
+    pub history: view::Backlog,
     /// Sources of targets that did not work.
     pub troubles: Vec<String>,
 }
@@ -57,12 +63,7 @@ impl Board {
     ///
     /// # Errors
     /// When the history cannot be read.
-    pub fn after<H: History>(
-        &self,
-        pass: &Pass,
-        took: Duration,
-        history: &H,
-    ) -> Result<Self, H::Error> {
+    pub fn after(&self, pass: &Pass, took: Duration, history: &Store) -> Result<Self, StoreError> {
         let judgement = &pass.judgement;
         let judged = judgement.findings.iter().zip(&judgement.facts);
         let judged = judged.zip(&judgement.groups);
@@ -93,7 +94,8 @@ impl Board {
             services,
             sites: sites(pass, &findings),
             sweeps: self.sweeps(pass, took, &findings),
-            captures: self.captures.after(pass),
+            captures: self.captures.after(pass, history.raw_seconds()),
+            history: view::Backlog::of(history.backlog()),
             troubles: pass.found.troubles.iter().map(trouble).collect(),
             findings,
             targets,

@@ -1,34 +1,35 @@
 //! Captures that can be looked at: of each service the instance with the most goroutines, every hour at most, as profiles
-//! that `go tool pprof` opens.
+//! that `go tool pprof` opens. The history keeps them as long as whole sweeps; the last of them are in memory as well.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gorphan_model::Snapshot;
 use gorphan_report::{Document, Format, Report, Style, TargetInfo};
-use sha2::{Digest, Sha256};
 
 use super::view;
 use super::words;
 use crate::discover::Target;
+use crate::history::{self, Store};
 use crate::pass::Pass;
 
 /// Seconds from one capture of a service to the next.
 const SPACING_SECONDS: i64 = 3600;
 /// Captures kept of one service; past it, those that are close together are thinned out.
 const MAX_OF_SERVICE: usize = 24;
-/// Bytes kept of all services, packed; past it, the oldest go.
+/// Bytes in memory of all services, packed; past it, the oldest are in the history alone.
 const MAX_BYTES: u64 = 64 << 20;
-/// Bytes of a name: 64 bits.
-const ID_BYTES: usize = 8;
+/// What the history calls such captures.
+const WHAT: &str = "goroutine";
 
 /// A capture.
 #[derive(Debug)]
 pub struct Capture {
     /// What is told of it.
     pub view: view::Capture,
-    /// A packed profile.
-    pub profile: Vec<u8>,
+    /// A packed profile; `None` where it is in the history alone.
+    pub profile: Option<Bytes>,
 }
 
 /// Captures, oldest first.
@@ -38,8 +39,46 @@ pub struct Captures {
 }
 
 impl Captures {
-    /// The captures after another pass.
-    pub(crate) fn after(&self, pass: &Pass) -> Self {
+    /// Those that a history has.
+    pub(crate) fn stored(history: &Store) -> Result<Self, String> {
+        let reader = history.reader().map_err(|error| error.to_string())?;
+        let stored = reader.captures(None).map_err(|error| error.to_string())?;
+        let mut captures = Self::default();
+        for one in stored.into_iter().rev().filter(|one| one.what == WHAT) {
+            let service = one.service.clone();
+            captures.kept.push(Arc::new(Capture {
+                view: view::Capture {
+                    id: one.id,
+                    service: one.service,
+                    instance: one.instance,
+                    at: words::rfc3339(one.at),
+                    at_seconds: one.at,
+                    bytes: one.size,
+                },
+                profile: None,
+            }));
+            captures.thin(&service);
+        }
+        Ok(captures)
+    }
+
+    /// Those of a pass, for the history.
+    pub(crate) fn of(&self, at: i64) -> Vec<history::Capture> {
+        let of_pass = self.kept.iter().filter(|kept| kept.view.at_seconds == at);
+        let stored = of_pass.filter_map(|kept| {
+            Some(history::Capture {
+                service: kept.view.service.clone(),
+                instance: kept.view.instance.clone(),
+                at,
+                what: WHAT.to_owned(),
+                content: kept.profile.clone()?,
+            })
+        });
+        stored.collect()
+    }
+
+    /// The captures after another pass. What is in the history alone goes when it goes there, after `stored_seconds`.
+    pub(crate) fn after(&self, pass: &Pass, stored_seconds: i64) -> Self {
         let mut most: BTreeMap<&str, (&Arc<Target>, &Arc<Snapshot>)> = BTreeMap::new();
         for (service, _, exemplar) in pass.swept.exemplars.iter() {
             let slot = most
@@ -50,6 +89,9 @@ impl Captures {
             }
         }
         let mut captures = self.clone();
+        captures.kept.retain(|kept| {
+            kept.profile.is_some() || pass.at - kept.view.at_seconds < stored_seconds
+        });
         for (service, (target, snapshot)) in most {
             let mut newest = captures.kept.iter().rev();
             let newest = newest.find(|kept| kept.view.service == service);
@@ -113,28 +155,41 @@ impl Captures {
     }
 
     fn bound(&mut self) {
-        let mut bytes: u64 = self.kept.iter().map(|kept| kept.view.bytes).sum();
-        while bytes > MAX_BYTES && !self.kept.is_empty() {
-            bytes -= self.kept.remove(0).view.bytes;
+        let held = |kept: &Arc<Capture>| kept.profile.as_ref().map_or(0, |it| it.len() as u64);
+        let mut bytes: u64 = self.kept.iter().map(held).sum();
+        for kept in &mut self.kept {
+            if bytes <= MAX_BYTES {
+                break;
+            }
+            if kept.profile.is_some() {
+                bytes -= held(kept);
+                *kept = Arc::new(Capture {
+                    view: kept.view.clone(),
+                    profile: None,
+                });
+            }
         }
     }
 }
 
 fn capture(service: &str, target: &Target, snapshot: &Snapshot, at: i64) -> Option<Capture> {
-    let profile = profile(snapshot, &target.shown(), at)?;
-    let text = format!("{service}\0{}\0{at}", target.instance());
-    let sum = Sha256::digest(text.as_bytes());
-    let id = sum.iter().take(ID_BYTES).map(|it| format!("{it:02x}"));
+    let stored = history::Capture {
+        service: service.to_owned(),
+        instance: target.instance().to_owned(),
+        at,
+        what: WHAT.to_owned(),
+        content: profile(snapshot, &target.shown(), at)?.into(),
+    };
     Some(Capture {
         view: view::Capture {
-            id: id.collect(),
-            service: service.to_owned(),
-            instance: target.instance().to_owned(),
+            id: stored.id(),
+            service: stored.service,
+            instance: stored.instance,
             at: words::rfc3339(at),
             at_seconds: at,
-            bytes: profile.len() as u64,
+            bytes: stored.content.len() as u64,
         },
-        profile,
+        profile: Some(stored.content),
     })
 }
 
@@ -162,19 +217,17 @@ fn profile(snapshot: &Snapshot, name: &str, at: i64) -> Option<Vec<u8>> {
     written.ok().map(|()| bytes)
 }
 
-impl Capture {
-    /// Reads the profile.
-    ///
-    /// # Errors
-    /// When it is damaged.
-    pub fn snapshot(&self) -> Result<Snapshot, String> {
-        let options = gorphan_decode::Options::default();
-        let read = gorphan_decode::read_bytes(&self.profile, &options);
-        let mut snapshots = read.map_err(|error| error.to_string())?;
-        snapshots
-            .pop()
-            .ok_or_else(|| "the capture has no goroutines".to_owned())
-    }
+/// Reads a profile that was captured.
+///
+/// # Errors
+/// When it is damaged.
+pub(crate) fn read(profile: &[u8]) -> Result<Snapshot, String> {
+    let options = gorphan_decode::Options::default();
+    let read = gorphan_decode::read_bytes(profile, &options);
+    let mut snapshots = read.map_err(|error| error.to_string())?;
+    snapshots
+        .pop()
+        .ok_or_else(|| "the capture has no goroutines".to_owned())
 }
 
 #[cfg(test)]
@@ -191,7 +244,7 @@ mod tests {
                 at_seconds: at,
                 bytes: 1 << 20,
             },
-            profile: Vec::new(),
+            profile: Some(vec![0; 1 << 20].into()),
         })
     }
 
@@ -215,10 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_in_bytes() {
+    fn what_is_in_memory_is_bounded_in_bytes() {
         let mut captures = Captures::default();
         captures.kept.extend((0..100).map(|at| kept("a", at)));
         captures.bound();
-        assert_eq!(times(&captures), (36..100).collect::<Vec<_>>());
+        assert_eq!(times(&captures), (0..100).collect::<Vec<_>>());
+        let in_memory = captures.kept.iter().filter(|kept| kept.profile.is_some());
+        let in_memory: Vec<i64> = in_memory.map(|kept| kept.view.at_seconds).collect();
+        assert_eq!(in_memory, (36..100).collect::<Vec<_>>());
     }
 }

@@ -51,6 +51,9 @@ pub struct Metrics {
     failures: Counter,
     requests: Counter,
     bytes: Counter,
+    waiting: Gauge,
+    waiting_bytes: Gauge,
+    lost: Counter,
 }
 
 impl Default for Metrics {
@@ -68,6 +71,9 @@ impl Default for Metrics {
             failures: Counter::default(),
             requests: Counter::default(),
             bytes: Counter::default(),
+            waiting: Gauge::default(),
+            waiting_bytes: Gauge::default(),
+            lost: Counter::default(),
         };
         metrics.register();
         metrics
@@ -132,6 +138,22 @@ impl Metrics {
             Unit::Bytes,
             self.bytes.clone(),
         );
+        registry.register(
+            "history_waiting_sweeps",
+            "Sweeps that wait for a history that cannot be written",
+            self.waiting.clone(),
+        );
+        registry.register_with_unit(
+            "history_waiting",
+            "Memory that they take",
+            Unit::Bytes,
+            self.waiting_bytes.clone(),
+        );
+        registry.register(
+            "history_lost_sweeps",
+            "Sweeps that the history will not have, as too many would have had to wait for it",
+            self.lost.clone(),
+        );
     }
 
     /// Takes over what a board tells. Services that are gone are gone here as well.
@@ -172,8 +194,19 @@ impl Metrics {
                 targets.inc_by(i64::from(target.state == state));
             }
         }
+        if let Some(at) = board.at {
+            self.last.set(at as f64);
+        }
+        let history = &board.history;
+        self.waiting.set(signed(history.waiting as u64));
+        self.waiting_bytes.set(signed(history.bytes));
+        let counted = self.lost.get();
+        self.lost.inc_by(history.lost.saturating_sub(counted));
+    }
+
+    /// Counts the sweep that a board is of.
+    pub(crate) fn count(&self, board: &Board) {
         if let Some(sweep) = board.sweeps.first() {
-            self.last.set(sweep.at_seconds as f64);
             self.seconds.observe(sweep.seconds.unwrap_or_default());
             self.sweeps.inc();
             self.requests.inc_by(sweep.requests);

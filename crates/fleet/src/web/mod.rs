@@ -10,6 +10,7 @@ mod board;
 mod captures;
 mod guard;
 mod icicle;
+mod kept;
 mod metrics;
 mod pages;
 mod plot;
@@ -26,9 +27,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 
 use crate::alert::Alerting;
+use crate::history::Reader;
 use crate::ledger::Ledger;
 use crate::push::Push;
 
@@ -54,6 +57,8 @@ pub struct Outside {
     pub guard: Guard,
     /// What people do about findings; `None` where they can do nothing.
     pub people: Option<People>,
+    /// Where captures are that are not in memory any more.
+    pub history: Option<Reader>,
 }
 
 /// Where it is kept what people do about findings, and who is told.
@@ -73,6 +78,7 @@ pub struct App {
     clock: fn() -> i64,
     guard: Guard,
     people: Option<People>,
+    history: Option<Reader>,
     metrics: Metrics,
     /// When the current sweep began; 0 if none is running.
     sweeping: AtomicI64,
@@ -92,6 +98,7 @@ impl App {
             clock: outside.clock,
             guard: outside.guard,
             people: outside.people,
+            history: outside.history,
             metrics: Metrics::default(),
             sweeping: AtomicI64::new(0),
             failure: RwLock::default(),
@@ -105,10 +112,16 @@ impl App {
         Arc::clone(&board)
     }
 
-    /// Shows another board.
-    pub fn show(&self, board: Board) {
+    /// Shows what an earlier run of the program had shown, until there is a sweep.
+    pub fn restore(&self, board: Board) {
         self.metrics.take_in(&board);
         *self.board.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
+    }
+
+    /// Shows the board of a pass.
+    pub fn show(&self, board: Board) {
+        self.metrics.count(&board);
+        self.restore(board);
         self.sweeping.store(0, Ordering::Relaxed);
         self.set_failure(String::new());
     }
@@ -148,6 +161,19 @@ impl App {
     fn failure(&self) -> String {
         let failure = self.failure.read().unwrap_or_else(PoisonError::into_inner);
         failure.clone()
+    }
+
+    /// The packed profile of a capture, from memory or the history.
+    async fn profile(&self, capture: &captures::Capture) -> Result<Bytes, String> {
+        if let Some(profile) = &capture.profile {
+            return Ok(profile.clone());
+        }
+        let gone = || "it is not kept any more".to_owned();
+        let reader = self.history.clone().ok_or_else(gone)?;
+        let id = capture.view.id.clone();
+        let read = tokio::task::spawn_blocking(move || reader.capture(&id)).await;
+        let read = read.map_err(|_| "reading it stopped".to_owned())?;
+        read.map_err(|error| error.to_string())?.ok_or_else(gone)
     }
 
     /// Whether a sweep is overdue.

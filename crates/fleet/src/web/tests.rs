@@ -35,6 +35,7 @@ impl Server {
             clock: || NOW,
             guard,
             people,
+            history: None,
         };
         let app = App::new(HOSTILE, 600, outside);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -242,6 +243,7 @@ fn board() -> Board {
             .with(HOSTILE, &snapshot, NOW - 7_200)
             .with(HOSTILE, &snapshot, NOW),
         troubles: vec![HOSTILE.to_owned()],
+        history: Backlog::default(),
     }
 }
 

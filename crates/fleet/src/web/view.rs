@@ -1,16 +1,23 @@
 //! What is shown, as plain values: the pages and the JSON API show the same ones. Times are RFC 3339 in UTC.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::kept::word;
+
+/// A word of gorphan's own.
+pub type Word = &'static str;
 
 /// A leak, or what looks like one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// What stays the same over lines and versions.
     pub fingerprint: String,
     /// As `GR1001`.
-    pub code: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub code: Word,
     /// `leak`, `growing`, `suspect`.
-    pub verdict: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub verdict: Word,
     /// `new`, `ongoing`, `acknowledged`, `silenced`, `resolved`.
     pub status: String,
     /// The service.
@@ -22,7 +29,8 @@ pub struct Finding {
     /// When it was first found.
     pub first_seen: String,
     /// What the goroutines are blocked in.
-    pub operation: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub operation: Word,
     /// The canonical function.
     pub function: String,
     /// As stacks name it; `null` where unknown.
@@ -56,7 +64,7 @@ pub struct Finding {
 }
 
 /// The instances that have a site.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instances {
     /// Those with goroutines at the site.
     pub count: u64,
@@ -71,7 +79,7 @@ pub struct Instances {
 }
 
 /// How fast a site grows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     /// Goroutines an instance and hour.
     pub per_hour: f64,
@@ -82,7 +90,7 @@ pub struct Rate {
 }
 
 /// What a finding costs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Bytes in all instances: measured stacks where there was a closer look, else the least that a stack can take.
     pub bytes: u64,
@@ -99,7 +107,7 @@ pub struct Cost {
 }
 
 /// A function with bytes that it allocated.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Allocation {
     /// The function.
     pub function: String,
@@ -108,25 +116,28 @@ pub struct Allocation {
 }
 
 /// A pattern of leaks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pattern {
     /// As `n-cast`.
-    pub name: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub name: Word,
     /// What it is, to follow "looks like".
-    pub sentence: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub sentence: Word,
 }
 
 /// What a verdict rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// `threshold`, `growth`, `runtime_reported`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub kind: Word,
     /// A sentence without a full stop.
     pub text: String,
 }
 
 /// A function call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// The canonical function.
     pub function: String,
@@ -137,10 +148,11 @@ pub struct Frame {
 }
 
 /// A finding that source or policy dismissed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dismissed {
     /// What the goroutines are blocked in.
-    pub operation: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub operation: Word,
     /// The canonical function.
     pub function: String,
     /// Goroutines in the worst instance.
@@ -150,7 +162,7 @@ pub struct Dismissed {
 }
 
 /// A service in the last sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name.
     pub service: String,
@@ -167,13 +179,14 @@ pub struct Service {
     /// Findings.
     pub findings: usize,
     /// The worst verdict; `normal` without findings.
-    pub verdict: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub verdict: Word,
     /// What the findings cost, bytes.
     pub cost_bytes: u64,
 }
 
 /// A version with its instances.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Version {
     /// `null` where unknown.
     pub version: Option<String>,
@@ -182,10 +195,11 @@ pub struct Version {
 }
 
 /// A blocked site of a service in the last sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Site {
     /// What the goroutines are blocked in.
-    pub operation: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub operation: Word,
     /// The canonical function.
     pub function: String,
     /// `null` where unknown.
@@ -203,7 +217,7 @@ pub struct Site {
 }
 
 /// A target in the last sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// The job.
     pub job: String,
@@ -216,10 +230,11 @@ pub struct Target {
     /// Without credentials and parameters.
     pub address: String,
     /// `up`, `down`, or `paused` where it failed so often that this sweep left it out.
-    pub state: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub state: Word,
     /// When it was last asked; `null` if never.
     pub asked: Option<String>,
-    /// When it last answered; `null` if never since the program started.
+    /// When it last answered; `null` if never.
     pub answered: Option<String>,
     /// Why it is not up.
     pub error: Option<String>,
@@ -232,7 +247,7 @@ pub struct Target {
 }
 
 /// A sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
     /// When it began.
     pub at: String,
@@ -257,7 +272,7 @@ pub struct Sweep {
 }
 
 /// Goroutines at a site over time, of one version.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The version; `null` where unknown.
     pub version: Option<String>,
@@ -266,7 +281,7 @@ pub struct Line {
 }
 
 /// A site at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Seconds of Unix time.
     pub at: i64,
@@ -279,7 +294,7 @@ pub struct Point {
 }
 
 /// A site over time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Series {
     /// By version, in the order of their first sight.
     pub lines: Vec<Line>,
@@ -288,7 +303,7 @@ pub struct Series {
 }
 
 /// A version's first sight.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {
     /// Seconds of Unix time.
     pub at: i64,
@@ -297,7 +312,7 @@ pub struct Deploy {
 }
 
 /// A capture that is kept.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capture {
     /// What it is asked for by.
     pub id: String,
@@ -311,4 +326,28 @@ pub struct Capture {
     pub at_seconds: i64,
     /// Bytes, packed.
     pub bytes: u64,
+}
+
+/// Sweeps that wait for a history that cannot be written.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Backlog {
+    /// Sweeps that wait in memory.
+    pub waiting: usize,
+    /// Bytes that wait.
+    pub bytes: u64,
+    /// The time of the oldest that waits; `null` if none does.
+    pub since: Option<String>,
+    /// Sweeps that were given up since the program started, as no more bytes may wait.
+    pub lost: u64,
+}
+
+impl Backlog {
+    pub(crate) fn of(backlog: crate::history::Backlog) -> Self {
+        Self {
+            waiting: backlog.sweeps,
+            bytes: backlog.bytes as u64,
+            since: backlog.since.map(super::words::rfc3339),
+            lost: backlog.lost,
+        }
+    }
 }

@@ -36,6 +36,7 @@ async fn served() -> Served {
             ledger: Arc::clone(fleet.ledger()),
             alerting: demo.config.alerting.clone(),
         }),
+        history: None,
     };
     let app = App::new("a simulated fleet", 600, outside);
     let policy = Policy::default();

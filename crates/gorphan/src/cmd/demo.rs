@@ -55,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             ledger: Arc::clone(fleet.ledger()),
             alerting: demo.config.alerting.clone(),
         }),
+        history: fleet.history().reader().ok(),
     };
     let app = App::new("a simulated fleet", INTERVAL_SECONDS, outside);
     let policy = Policy {

@@ -37,6 +37,8 @@ pub(crate) fn run(args: &Watch) -> Result<Outcome> {
         .map_err(|error| Failure::new(error.to_string()))?;
     let push = Push::new(clock);
     opened = opened.with_push(push.clone());
+    let reader = opened.history().reader();
+    let reader = reader.map_err(|error| Failure::new(error.to_string()))?;
     let source = settings.source.map(Arc::new);
     let of_pages = source.clone();
     let outside = Outside {
@@ -47,6 +49,7 @@ pub(crate) fn run(args: &Watch) -> Result<Outcome> {
             ledger: Arc::clone(opened.ledger()),
             alerting: fleet.alerting.clone(),
         }),
+        history: Some(reader),
     };
     let every = interval(&fleet);
     let seconds = i64::try_from(every.as_secs()).unwrap_or(i64::MAX);
@@ -87,7 +90,13 @@ fn tell(told: Told<'_>) {
                 took.as_secs_f64(),
                 pass.judgement.findings.len()
             );
+            for trouble in &pass.troubles {
+                anstream::eprintln!("{now} warning: {trouble}");
+            }
         }
         Told::Failed(why) => anstream::eprintln!("{now} the sweep failed: {why}"),
+        Told::Forgot(why) => {
+            anstream::eprintln!("{now} warning: what was known before is not shown: {why}");
+        }
     }
 }

@@ -253,7 +253,7 @@ fn captures_come_back_as_they_were() {
     let all = [capture("a", START), capture("b", START + 60)];
     store.put_captures(&all).expect("stored");
     store.put_captures(&[]).expect("nothing to store");
-    let listed = reader.captures("it's").expect("read");
+    let listed = reader.captures(Some("it's")).expect("read");
     let names: Vec<_> = listed
         .iter()
         .map(|one| (one.instance.as_str(), one.at, one.size))
@@ -267,7 +267,8 @@ fn captures_come_back_as_they_were() {
         );
     }
     assert_eq!(reader.capture("nothing").expect("read"), None);
-    assert_eq!(reader.captures("cart").expect("read"), []);
+    assert_eq!(reader.captures(None).expect("read"), listed);
+    assert_eq!(reader.captures(Some("cart")).expect("read"), []);
     let table = reader
         .query("SELECT * FROM captures ORDER BY at", Limits::default())
         .expect("answered");

@@ -48,6 +48,7 @@ pub struct Store {
     memory: Memory,
     known: Known,
     waiting: VecDeque<Waiting>,
+    lost: u64,
     troubles: Vec<String>,
 }
 
@@ -66,6 +67,19 @@ struct Written {
     bytes: bytes::Bytes,
     /// It is in the store, though nothing names it yet.
     is_there: bool,
+}
+
+/// What waits for a store that is away, and what was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Sweeps that wait in memory.
+    pub sweeps: usize,
+    /// Bytes that wait, those of captures included.
+    pub bytes: usize,
+    /// The time of the oldest of them, in seconds of Unix time.
+    pub since: Option<i64>,
+    /// Sweeps that were given up since the history was opened, as more bytes would have had to wait than may.
+    pub lost: u64,
 }
 
 /// A time for a sweep.
@@ -114,6 +128,7 @@ impl Store {
             memory: restored.memory,
             known: restored.known,
             waiting: VecDeque::new(),
+            lost: 0,
             troubles: Vec::new(),
         })
     }
@@ -151,6 +166,21 @@ impl Store {
     /// Sweeps that wait for a store that is away.
     pub fn waiting(&self) -> usize {
         self.waiting.iter().filter(|one| one.is_sweep).count()
+    }
+
+    /// What waits for a store that is away, and what was given up.
+    pub fn backlog(&self) -> Backlog {
+        Backlog {
+            sweeps: self.waiting(),
+            bytes: self.waiting_bytes(),
+            since: self.waiting.front().map(|one| one.at),
+            lost: self.lost,
+        }
+    }
+
+    /// Seconds for which sweeps are kept whole, and captures.
+    pub fn raw_seconds(&self) -> i64 {
+        self.options.raw_seconds
     }
 
     /// A view of the same history for questions.
@@ -243,6 +273,7 @@ impl Store {
         if given_up > 0 {
             // Sites that were first seen in them are written once more.
             self.known.clear();
+            self.lost += given_up as u64;
             self.troubles.push(format!(
                 "{given_up} sweeps are lost to the history, as more than {} bytes would have to wait for it",
                 self.options.buffer_bytes

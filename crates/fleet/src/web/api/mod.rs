@@ -237,12 +237,17 @@ async fn targets(State(app): Shared, Query(filter): Query<Filter>) -> Response {
 struct Sweeps<'a> {
     version: u32,
     sweeps: &'a [view::Sweep],
+    history: &'a view::Backlog,
 }
 
 async fn sweeps(State(app): Shared) -> Response {
-    let sweeps = &app.board().sweeps;
-    let version = VERSION;
-    Json(Sweeps { version, sweeps }).into_response()
+    let board = app.board();
+    Json(Sweeps {
+        version: VERSION,
+        sweeps: &board.sweeps,
+        history: &board.history,
+    })
+    .into_response()
 }
 
 #[derive(Serialize)]
@@ -275,5 +280,8 @@ async fn capture(State(app): Shared, Path(id): Path<String>) -> Response {
             format!("attachment; filename=\"{}.pb.gz\"", capture.view.id),
         ),
     ];
-    (headers, capture.profile.clone()).into_response()
+    match app.profile(capture).await {
+        Ok(profile) => (headers, profile).into_response(),
+        Err(why) => refuse(StatusCode::NOT_FOUND, &why),
+    }
 }

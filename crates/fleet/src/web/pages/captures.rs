@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Shared, Shell, missing, render, service_href};
 use crate::web::board::Board;
+use crate::web::captures;
 use crate::web::icicle::{CLASS_NAMES, Drawn, Icicle};
 use crate::web::words::{bytes, count_of, grouped, minute, place};
 
@@ -138,7 +139,8 @@ pub(crate) async fn one(
     let Some(capture) = board.captures.get(&id) else {
         return missing(&app, GONE.0, GONE.1);
     };
-    let snapshot = match capture.snapshot() {
+    let read = app.profile(capture).await;
+    let snapshot = match read.and_then(|profile| captures::read(&profile)) {
         Ok(snapshot) => snapshot,
         Err(why) => return missing(&app, "The capture cannot be read", &why),
     };
@@ -190,10 +192,7 @@ pub(crate) async fn one(
     })
 }
 
-const GONE: (&str, &str) = (
-    "There is no such capture",
-    "Older ones are thinned out, and all go when the program ends.",
-);
+const GONE: (&str, &str) = ("There is no such capture", "Older ones are thinned out.");
 
 fn steps(path: Vec<(usize, String)>, href: &str) -> Vec<(String, String)> {
     path.into_iter()
@@ -224,7 +223,11 @@ pub(crate) async fn compare(State(app): Shared, Query(two): Query<Two>) -> Respo
     let Some((before, after)) = captures else {
         return missing(&app, GONE.0, GONE.1);
     };
-    let (old, new) = match (before.snapshot(), after.snapshot()) {
+    let (old, new) = match (app.profile(before).await, app.profile(after).await) {
+        (Ok(old), Ok(new)) => (captures::read(&old), captures::read(&new)),
+        (Err(why), _) | (_, Err(why)) => (Err(why.clone()), Err(why)),
+    };
+    let (old, new) = match (old, new) {
         (Ok(old), Ok(new)) => (old, new),
         (Err(why), _) | (_, Err(why)) => {
             return missing(&app, "A capture cannot be read", &why);

@@ -67,6 +67,13 @@ impl Shell {
             (None, Some(time)) => ("never", format!("first sweep running for {time}")),
             (None, None) => ("never", "no sweep yet".to_owned()),
             (Some(last), _) if app.is_late(board) => ("late", format!("last sweep {last}")),
+            (Some(last), _) if board.history.waiting > 0 => {
+                let waiting = board.history.waiting;
+                (
+                    "late",
+                    format!("last sweep {last}; {waiting} wait for the history"),
+                )
+            }
             (Some(last), Some(_)) => ("good", format!("last sweep {last}, one is running")),
             (Some(last), None) => ("good", format!("last sweep {last}")),
         };

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::{Shared, Shell, render};
-use crate::web::view::Sweep;
-use crate::web::words::{ago, bytes, grouped, minute, span};
+use crate::web::view::{Backlog, Sweep};
+use crate::web::words::{ago, bytes, count_of, grouped, minute, span};
 
 /// Rows of the page.
 const MAX_ROWS: usize = 100;
@@ -20,6 +20,8 @@ const MAX_BARS: usize = 120;
 struct Page {
     shell: Shell,
     bars: String,
+    /// What waits for the history; empty if nothing does.
+    waits: String,
     rows: Vec<Row>,
     left_out: usize,
 }
@@ -54,10 +56,33 @@ pub(crate) async fn page(State(app): Shared) -> Response {
     });
     render(&Page {
         bars: bars(&board.sweeps),
+        waits: waits(&board.history),
         rows: rows.collect(),
         left_out: board.sweeps.len().saturating_sub(MAX_ROWS),
         shell: Shell::of(&app, &board, "/sweeps"),
     })
+}
+
+/// What a history that is away costs.
+fn waits(history: &Backlog) -> String {
+    let mut said = Vec::new();
+    if let Some(since) = &history.since {
+        said.push(format!(
+            "The history cannot be written: {} since {since} ({}) in memory until it can.",
+            match history.waiting {
+                1 => "1 sweep waits".to_owned(),
+                count => format!("{count} sweeps wait"),
+            },
+            bytes(history.bytes)
+        ));
+    }
+    if history.lost > 0 {
+        said.push(format!(
+            "The history will not have {} of the time since the program started: no more could wait.",
+            count_of(history.lost, "sweep")
+        ));
+    }
+    said.join(" ")
 }
 
 /// An upright a sweep, oldest first, newest at the right.
