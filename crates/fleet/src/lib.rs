@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+mod clients;
 pub mod config;
 pub mod demo;
 pub mod discover;

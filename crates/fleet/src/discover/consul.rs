@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Group, SourceError, client};
+use super::{Group, SourceError};
 use crate::config::Consul;
 use crate::http::{Bounds, Client, read, shown};
 use crate::labels::{LabelSet, sanitize};
@@ -59,11 +59,10 @@ struct Check {
 }
 
 /// Asks for the services, then for each that is wanted.
-pub(super) async fn groups(consul: &Consul) -> Result<Vec<Group>, SourceError> {
-    let client = client(&consul.http, &consul.url)?;
+pub(super) async fn groups(consul: &Consul, client: &Client) -> Result<Vec<Group>, SourceError> {
     let services: Vec<String> = if consul.services.is_empty() || !consul.tags.is_empty() {
         let all: BTreeMap<String, Vec<String>> =
-            get(consul, &client, "v1/catalog/services", &[]).await?;
+            get(consul, client, "v1/catalog/services", &[]).await?;
         let has_tags = |tags: &Vec<String>| consul.tags.iter().all(|tag| tags.contains(tag));
         let wanted = all.into_iter().filter(|(name, tags)| {
             let named = consul.services.is_empty() || consul.services.contains(name);
@@ -81,7 +80,7 @@ pub(super) async fn groups(consul: &Consul) -> Result<Vec<Group>, SourceError> {
             .iter()
             .map(|tag| ("tag", tag.as_str()))
             .collect();
-        let entries: Vec<Entry> = get(consul, &client, &path, &tags).await?;
+        let entries: Vec<Entry> = get(consul, client, &path, &tags).await?;
         groups.push(Group {
             source: service.clone(),
             targets: entries.iter().map(|entry| labels(consul, entry)).collect(),

@@ -13,8 +13,11 @@ mod web;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::config::{FleetConfig, Job, Provider};
-use crate::http::{Client, FetchError};
+use url::Url;
+
+use crate::clients::Clients;
+use crate::config::{FleetConfig, HttpConfig, Job, Provider};
+use crate::http::FetchError;
 use crate::labels::LabelSet;
 
 pub use dns::Resolver;
@@ -98,6 +101,7 @@ pub struct Found {
 pub struct Discovery {
     surroundings: Surroundings,
     resolver: Option<Resolver>,
+    clients: Clients,
     known: HashMap<(String, usize), Known>,
 }
 
@@ -112,6 +116,7 @@ impl Discovery {
         Self {
             surroundings,
             resolver: None,
+            clients: Clients::default(),
             known: HashMap::new(),
         }
     }
@@ -165,7 +170,7 @@ impl Discovery {
         let known = self.known.get(&key);
         let fresh = known.is_some_and(|known| now.saturating_sub(known.asked) < refresh);
         if !fresh {
-            let given = self.ask(provider, troubles, &job.name).await;
+            let given = self.ask(provider, now, troubles, &job.name).await;
             match given {
                 Ok(groups) => {
                     self.known.insert(key.clone(), Known { groups, asked: now });
@@ -189,9 +194,17 @@ impl Discovery {
     async fn ask(
         &mut self,
         provider: &Provider,
+        now: Duration,
         troubles: &mut Vec<Trouble>,
         job: &str,
     ) -> Result<Vec<Group>, SourceError> {
+        let clients = &mut self.clients;
+        let mut client = |http: &HttpConfig, url: &Url| {
+            clients.get(http, now).map_err(|error| SourceError::Fetch {
+                url: crate::http::shown(url),
+                error,
+            })
+        };
         match provider {
             Provider::Static(group) => Ok(vec![group.clone()]),
             Provider::Files(files) => {
@@ -202,7 +215,9 @@ impl Discovery {
                 }));
                 Ok(groups)
             }
-            Provider::Http(source) => web::groups(source).await,
+            Provider::Http(source) => {
+                web::groups(source, &client(&source.http, &source.url)?).await
+            }
             Provider::Dns(dns) => {
                 if self.resolver.is_none() {
                     self.resolver = Some(Resolver::of_system()?);
@@ -212,8 +227,14 @@ impl Discovery {
                     None => Ok(Vec::new()),
                 }
             }
-            Provider::Consul(consul) => consul::groups(consul).await,
-            Provider::Kubernetes(cluster) => kubernetes::groups(cluster, &self.surroundings).await,
+            Provider::Consul(consul) => {
+                consul::groups(consul, &client(&consul.http, &consul.url)?).await
+            }
+            Provider::Kubernetes(cluster) => {
+                let (base, http) = kubernetes::reach(cluster, &self.surroundings)?;
+                let client = client(&http, &base)?;
+                kubernetes::groups(cluster, &self.surroundings, base, client).await
+            }
             Provider::Processes(_) => processes::groups(),
         }
     }
@@ -254,14 +275,6 @@ fn add(
             }),
         }
     }
-}
-
-/// A client for a source.
-fn client(config: &crate::config::HttpConfig, url: &url::Url) -> Result<Client, SourceError> {
-    Client::new(config).map_err(|error| SourceError::Fetch {
-        url: crate::http::shown(url),
-        error,
-    })
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Group, SourceError, client};
+use super::{Group, SourceError};
 use crate::config::HttpSource;
 use crate::config::groups as parse;
 use crate::config::yaml::Source;
-use crate::http::{Bounds, shown};
+use crate::http::{Bounds, Client, shown};
 
 /// Bounds of the list.
 const BOUNDS: Bounds = Bounds {
@@ -15,8 +15,10 @@ const BOUNDS: Bounds = Bounds {
 };
 
 /// Asks the service.
-pub(super) async fn groups(source: &HttpSource) -> Result<Vec<Group>, SourceError> {
-    let client = client(&source.http, &source.url)?;
+pub(super) async fn groups(
+    source: &HttpSource,
+    client: &Client,
+) -> Result<Vec<Group>, SourceError> {
     let name = shown(&source.url);
     let headers = [(
         "x-prometheus-refresh-interval-seconds",

@@ -56,6 +56,10 @@ impl Effects {
         }
     }
 
+    pub(super) fn elapsed(&self) -> Duration {
+        (self.elapsed)()
+    }
+
     pub(super) async fn sleep_until(&self, moment: Duration) {
         self.sleep(moment.saturating_sub((self.elapsed)())).await;
     }

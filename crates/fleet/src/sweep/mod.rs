@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use gorphan_model::{Snapshot, group::Site};
 
-use crate::config::{FleetConfig, HttpConfig, Job};
+use crate::clients::Clients;
+use crate::config::{FleetConfig, Job};
 use crate::discover::Target;
 use crate::http::{Client, FetchError, Room};
 
@@ -86,7 +87,7 @@ impl Swept {
 /// Sweeps, and remembers between sweeps which targets fail and which have no leak profile.
 pub struct Sweeper {
     effects: Effects,
-    clients: Vec<(HttpConfig, Client)>,
+    clients: Clients,
     breakers: HashMap<Key, Breaker>,
     /// Targets, with their version, that answered 404.
     without_leaks: HashSet<(Key, String)>,
@@ -121,7 +122,7 @@ impl Sweeper {
     pub fn new(effects: Effects) -> Self {
         Self {
             effects,
-            clients: Vec::new(),
+            clients: Clients::default(),
             breakers: HashMap::new(),
             without_leaks: HashSet::new(),
         }
@@ -208,17 +209,8 @@ impl Sweeper {
                 });
             }
         };
-        let known = self.clients.iter().find(|(http, _)| *http == job.http);
-        let client = match known {
-            Some((_, client)) => client.clone(),
-            None => {
-                let client = Client::new(&job.http)?;
-                self.clients.push((job.http.clone(), client.clone()));
-                client
-            }
-        };
         Ok(Way {
-            client,
+            client: self.clients.get(&job.http, self.effects.elapsed())?,
             timeout: job.timeout,
         })
     }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Group, SourceError, client};
+use super::{Group, SourceError};
 use crate::config::{Credential, HttpConfig, Kubernetes, Role};
 use crate::http::{Bounds, Client, shown};
 use objects::{EndpointSlice, Endpoints, Metadata, Node, Pod, Service};
@@ -65,12 +65,13 @@ struct Api<'a> {
     namespaces: Vec<String>,
 }
 
-/// Asks for all that the role needs.
+/// Asks the server at `base` for all that the role needs.
 pub(super) async fn groups(
     config: &Kubernetes,
     surroundings: &Surroundings,
+    base: Url,
+    client: Client,
 ) -> Result<Vec<Group>, SourceError> {
-    let (base, http) = reach(config, surroundings)?;
     let mut namespaces = config.namespaces.clone();
     if config.own_namespace {
         let own = surroundings.namespace();
@@ -79,8 +80,8 @@ pub(super) async fn groups(
         })?);
     }
     let api = Api {
-        client: client(&http, &base)?,
         base,
+        client,
         config,
         namespaces,
     };
@@ -121,7 +122,8 @@ pub(super) async fn groups(
     }
 }
 
-fn reach(
+/// Where the server is, and how it is reached.
+pub(super) fn reach(
     config: &Kubernetes,
     surroundings: &Surroundings,
 ) -> Result<(Url, HttpConfig), SourceError> {
