@@ -67,7 +67,9 @@ impl SiteKey {
     }
 }
 
-/// One site in one version of a service at one sweep, over all instances.
+/// One site in one version of a service at one sweep, over all instances. Where sweeps were thinned it is the last one of an hour:
+/// `instances` and `sum` are as they were then, `max` is the most of the hour, `delta`, `seconds` and `starts` are those of the
+/// hour together, and `continuing` is its average.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     /// Seconds of Unix time.

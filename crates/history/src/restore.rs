@@ -50,8 +50,9 @@ pub(crate) async fn restore(
     place: &Place,
     manifest: &Manifest,
     environment: &Arc<RuntimeEnv>,
+    raw_seconds: i64,
 ) -> Result<Restored> {
-    let mut memory = Memory::default();
+    let mut memory = Memory::new(raw_seconds);
     let mut known = Known::new();
     let Some(last) = manifest.last() else {
         return Ok(Restored { memory, known });
@@ -111,6 +112,7 @@ async fn slots(
     each(session, &sql, |batch| {
         for row in batch.rows() {
             let slot = Slot {
+                id: 0,
                 at: batch.time(1, row),
                 version: texts.get(batch.text(2, row)),
                 instances: batch.small(3, row),

@@ -83,3 +83,68 @@ fn growth_is_counted_within_lives_past_their_warm_up() {
     assert_eq!(points.iter().map(shown).collect::<Vec<_>>(), ROLLED_UP);
     assert_eq!(memory.since("s"), Ok(Some(0)));
 }
+
+/// A sweep every ten minutes: in `a` it leaks, `b` is restarted each day as another version.
+fn month(memory: &mut Memory, days: i64) {
+    for step in 0..days * 144 {
+        let (day, of_day) = (step / 144, step % 144);
+        let (a, b) = (format!("a v1 {}", step * 3), format!("b v{day} {}", of_day));
+        let sweep = sweep(step * 10, &[&a, &b]);
+        memory.append(&sweep).expect("never fails");
+    }
+}
+
+#[test]
+fn a_month_is_hours_and_the_last_two_days() {
+    let mut memory = Memory::default();
+    month(&mut memory, 30);
+    let points = memory.series(&key()).expect("never fails");
+    let last = 30 * 144 * 600 - 600;
+    let (raw, old): (Vec<Point>, Vec<Point>) = points
+        .into_iter()
+        .partition(|point| point.at >= last - 48 * 3600);
+    // Two versions at each.
+    assert_eq!(raw.len(), 2 * (48 * 6 + 1));
+    // The hour that is not two days over yet is whole still.
+    let hours = 26 * 24 * 2;
+    assert!((hours..hours + 12).contains(&old.len()), "{}", old.len());
+    // What has no goroutines takes no room.
+    let rows = memory.rows();
+    assert!(
+        (raw.len() + hours - 12..=raw.len() + old.len()).contains(&rows),
+        "{rows}"
+    );
+}
+
+#[test]
+fn what_adds_up_is_the_same_after_thinning() {
+    let (mut thinned, mut whole) = (Memory::default(), Memory::new(i64::MAX));
+    month(&mut thinned, 9);
+    month(&mut whole, 9);
+    let sums = |memory: &Memory| {
+        let mut sums = std::collections::BTreeMap::new();
+        for point in memory.series(&key()).expect("never fails") {
+            let sum = sums
+                .entry(point.version.to_string())
+                .or_insert((0, 0.0, 0, 0));
+            sum.0 += point.delta;
+            sum.1 += point.seconds;
+            sum.2 += point.starts;
+            sum.3 = sum.3.max(point.max);
+        }
+        sums
+    };
+    assert_eq!(sums(&thinned), sums(&whole));
+    let order = |memory: &Memory| {
+        let mut versions: Vec<String> = Vec::new();
+        for point in memory.series(&key()).expect("never fails") {
+            if !versions.contains(&point.version.to_string()) {
+                versions.push(point.version.to_string());
+            }
+        }
+        versions
+    };
+    assert_eq!(order(&thinned), order(&whole));
+    let ends = |memory: &Memory| memory.series(&key()).expect("never fails").pop();
+    assert_eq!(ends(&thinned), ends(&whole));
+}

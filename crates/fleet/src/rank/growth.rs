@@ -391,6 +391,90 @@ mod tests {
         );
     }
 
+    /// What is sure, and the first bad version, after three weeks of sweeps of ten minutes, with sweeps thinned to hours or not.
+    fn after_weeks(
+        raw_seconds: i64,
+        count: &dyn Fn(f64) -> f64,
+        daily: bool,
+    ) -> (Option<Growth>, Option<String>) {
+        use crate::history::SweepRecord;
+        use crate::history::{History, InstanceRecord, Memory, SiteCount, SiteKey, SiteRecord};
+        let mut memory = Memory::new(raw_seconds);
+        for sweep in 0..21 * 144 {
+            let day = f64::from(sweep) / 144.0;
+            let mut record = SweepRecord::new(i64::from(sweep) * 600);
+            record.sites.push(SiteRecord {
+                operation: "chan send".to_owned(),
+                function: "main.f".into(),
+                file: "main.go".into(),
+                line: 3,
+            });
+            for instance in 0..4 {
+                let life = if daily { day.floor() } else { 0.0 };
+                // It leaks from the tenth day on.
+                let leak = if day < 10.0 {
+                    0.0
+                } else {
+                    count(day - life.max(10.0))
+                };
+                let noise = f64::from((sweep * 7 + instance * 3) % 11);
+                record.instances.push(InstanceRecord {
+                    job: "j".to_owned(),
+                    service: "s".into(),
+                    instance: instance.to_string().into(),
+                    version: if day < 10.0 { "v9" } else { "v10" }.into(),
+                    start: life.to_string().into(),
+                    goroutines: 1,
+                    sites: vec![SiteCount(0, (100.0 + noise + leak) as u64, 0)],
+                });
+            }
+            memory.append(&record).expect("never fails");
+        }
+        let key = SiteKey {
+            service: "s".into(),
+            operation: gorphan_model::Operation::ChanSend,
+            function: "main.f".into(),
+        };
+        let points = memory.series(&key).expect("never fails");
+        let growth = Detector::of(&points).growth();
+        let first = crate::rank::first_bad(&points, growth.map(|growth| growth.per_day));
+        (growth, first)
+    }
+
+    #[test]
+    fn thinning_to_hours_changes_no_judgement() {
+        const RAW: i64 = 48 * 3600;
+        type Count<'a> = &'a dyn Fn(f64) -> f64;
+        let leaks: [(Count<'_>, bool); 3] = [
+            (&|age| 1440.0 * age, false),
+            (&|age| 1440.0 * age, true),
+            (&|age| 600.0 * age + round(age, 200.0), false),
+        ];
+        for (number, (count, daily)) in leaks.into_iter().enumerate() {
+            let (thinned, version) = after_weeks(RAW, count, daily);
+            let (whole, whole_version) = after_weeks(i64::MAX, count, daily);
+            let (thinned, whole) = (thinned.expect("it grows"), whole.expect("it grows"));
+            let apart = (thinned.alarmed - whole.alarmed).abs();
+            assert!(apart <= DAY / 4, "{number}: {thinned:?} {whole:?}");
+            let ratio = thinned.per_day / whole.per_day;
+            assert!(
+                (0.95..1.05).contains(&ratio),
+                "{number}: {thinned:?} {whole:?}"
+            );
+            assert_eq!(version.as_deref(), Some("v10"), "{number}");
+            assert_eq!(version, whole_version, "{number}");
+        }
+        let healthy: [(Count<'_>, bool); 3] = [
+            (&|_| 0.0, false),
+            (&|age| round(age, 2000.0), false),
+            (&|age| round(age, 500.0), true),
+        ];
+        for (number, (count, daily)) in healthy.into_iter().enumerate() {
+            assert_eq!(after_weeks(RAW, count, daily).0, None, "{number}");
+            assert_eq!(after_weeks(i64::MAX, count, daily).0, None, "{number}");
+        }
+    }
+
     #[test]
     fn growth_that_ends_is_forgotten() {
         let mut detector = Detector::default();

@@ -1,9 +1,10 @@
 //! Sweeps rolled up as they come: a point a site, a version and a sweep, whatever the number of instances.
 //!
 //! What is the same for all sites of a version is kept once, in its slots; of a site only the sweeps are kept in which it had
-//! goroutines. [`Memory::series`] puts both together again.
+//! goroutines. [`Memory::series`] puts both together again. Sweeps that are older than whole ones are kept are thinned to hours.
 
 mod restore;
+mod thin;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use gorphan_model::group::Site;
 
+use crate::options::DEFAULT_RAW_SECONDS;
 use crate::{History, InstanceRecord, Point, SiteKey, SiteRecord, SweepRecord, WARM_UP_SECONDS};
 
 pub(crate) use restore::{Life as RestoredLife, Row as RestoredRow};
@@ -23,10 +25,18 @@ pub(crate) const FORGOTTEN_SECONDS: i64 = 86_400;
 const MAX_SITES: usize = 10_000;
 
 /// A history that ends with the program.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     services: HashMap<Arc<str>, Service>,
     last: Option<i64>,
+    /// Seconds after which sweeps are thinned to hours.
+    raw_seconds: i64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new(DEFAULT_RAW_SECONDS)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -37,14 +47,18 @@ struct Service {
     lives: HashMap<Arc<str>, Life>,
     /// Oldest first, and by version within a sweep.
     slots: VecDeque<Slot>,
-    /// Slots that are not kept any more.
-    dropped: u64,
+    /// The number of the next slot.
+    next: u64,
+    /// Slots with smaller numbers are thinned.
+    thinned: u64,
     series: Vec<Series>,
 }
 
 /// A version at a sweep: what is the same for all its sites.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Slot {
+    /// Counted from the first one; those that are not kept any more leave gaps.
+    pub(crate) id: u64,
     pub(crate) at: i64,
     pub(crate) version: Arc<str>,
     pub(crate) instances: u32,
@@ -64,7 +78,7 @@ struct Series {
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    /// The number of the slot, counting those that are not kept any more.
+    /// The number of the slot.
     slot: u64,
     tally: Tally,
 }
@@ -120,7 +134,7 @@ impl History for Memory {
                     ..Service::default()
                 });
             let now = service.count(name, sweep.at, &sites, &instances);
-            service.take_in(sweep, now, &mut points);
+            service.take_in(sweep, now, self.raw_seconds, &mut points);
         }
         Ok(points)
     }
@@ -149,6 +163,22 @@ impl History for Memory {
 }
 
 impl Memory {
+    /// Nothing is known yet. Sweeps older than `raw_seconds` become points an hour.
+    pub fn new(raw_seconds: i64) -> Self {
+        Self {
+            services: HashMap::new(),
+            last: None,
+            raw_seconds,
+        }
+    }
+
+    /// Rows of all sites, which are most of what is in memory.
+    #[cfg(test)]
+    pub(crate) fn rows(&self) -> usize {
+        let series = self.services.values().flat_map(|it| &it.series);
+        series.map(|series| series.rows.len()).sum()
+    }
+
     /// The versions of each service at the last sweep, by service and version.
     pub(crate) fn slots_of_last(&self) -> Vec<(&Arc<str>, &Slot)> {
         let mut slots = Vec::new();
@@ -237,6 +267,7 @@ impl Service {
         &mut self,
         sweep: &SweepRecord,
         now: Vec<Now<'_>>,
+        raw_seconds: i64,
         points: &mut Vec<(Arc<SiteKey>, Point)>,
     ) {
         let at = sweep.at;
@@ -276,11 +307,14 @@ impl Service {
         self.lives
             .retain(|_, life| at - life.last < FORGOTTEN_SECONDS);
         self.forget(at);
-        for (slot, tallies) in versions.into_values() {
+        self.thin(at, raw_seconds);
+        for (mut slot, tallies) in versions.into_values() {
+            slot.id = self.next;
+            self.next += 1;
             for ((key, series), tally) in self.keys.iter().zip(&mut self.series).zip(tallies) {
                 points.push((Arc::clone(key), slot.point(tally)));
                 if tally != Tally::default() {
-                    let slot = self.dropped + self.slots.len() as u64;
+                    let slot = slot.id;
                     series.rows.push_back(Row { slot, tally });
                 }
             }
@@ -290,22 +324,18 @@ impl Service {
 
     /// Lets go of what is too old.
     fn forget(&mut self, at: i64) {
-        let before = self.dropped;
+        let before = self.slots.len();
         while self
             .slots
             .front()
             .is_some_and(|slot| at - slot.at > KEPT_SECONDS)
         {
             self.slots.pop_front();
-            self.dropped += 1;
         }
-        if self.dropped > before {
+        if self.slots.len() < before {
+            let first = self.slots.front().map_or(self.next, |slot| slot.id);
             for series in &mut self.series {
-                while series
-                    .rows
-                    .front()
-                    .is_some_and(|row| row.slot < self.dropped)
-                {
+                while series.rows.front().is_some_and(|row| row.slot < first) {
                     series.rows.pop_front();
                 }
             }
@@ -314,10 +344,9 @@ impl Service {
 
     fn points(&self, series: &Series) -> Vec<Point> {
         let mut rows = series.rows.iter().peekable();
-        let numbered = (self.dropped..).zip(&self.slots);
-        let since = numbered.filter(|(_, slot)| slot.at >= series.from);
-        let points = since.map(|(number, slot)| {
-            let row = rows.next_if(|row| row.slot == number);
+        let since = self.slots.iter().filter(|slot| slot.at >= series.from);
+        let points = since.map(|slot| {
+            let row = rows.next_if(|row| row.slot == slot.id);
             slot.point(row.map(|row| row.tally).unwrap_or_default())
         });
         points.collect()
@@ -327,6 +356,7 @@ impl Service {
 impl Slot {
     fn empty(at: i64, version: &Arc<str>) -> Self {
         Self {
+            id: 0,
             at,
             version: Arc::clone(version),
             instances: 0,

@@ -42,8 +42,10 @@ impl Memory {
     }
 
     /// A version at a sweep; they come by time and version.
-    pub(crate) fn restore_slot(&mut self, service: &str, slot: Slot) {
+    pub(crate) fn restore_slot(&mut self, service: &str, mut slot: Slot) {
         if let Some(service) = self.services.get_mut(service) {
+            slot.id = service.next;
+            service.next += 1;
             service.slots.push_back(slot);
         }
     }
@@ -69,11 +71,14 @@ impl Memory {
         let found =
             slots.binary_search_by(|slot| (slot.at, &*slot.version).cmp(&(row.at, &*row.version)));
         let number = service.numbers.get(key).copied();
-        if let Ok(slot) = found
+        if let Some(slot) = found
+            .ok()
+            .and_then(|found| slots.get(found))
+            .map(|slot| slot.id)
             && let Some(series) = number.and_then(|number| service.series.get_mut(number))
         {
             series.rows.push_back(super::Row {
-                slot: slot as u64,
+                slot,
                 tally: Tally {
                     sum: row.sum,
                     max: row.max,
@@ -123,6 +128,13 @@ impl Memory {
                 let mut rows: Vec<_> = std::mem::take(&mut series.rows).into();
                 rows.sort_by_key(|row| row.slot);
                 series.rows = VecDeque::from(rows);
+            }
+            if let Some(last) = service.slots.back().map(|slot| slot.at) {
+                service.thin(last, self.raw_seconds);
+            }
+            service.slots.shrink_to_fit();
+            for series in &mut service.series {
+                series.rows.shrink_to_fit();
             }
         }
     }

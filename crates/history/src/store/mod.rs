@@ -109,12 +109,13 @@ impl Store {
             sweep_up(folder);
         }
         let (of, with) = (place.clone(), Arc::clone(&environment));
+        let raw_seconds = options.raw_seconds;
         let (manifest, restored) = driver.run("open the history", async move {
             let (manifest, torn) = manifest::newest(&of).await?;
             for name in torn {
                 of.delete(&name).await?;
             }
-            let restored = restore::restore(&of, &manifest, &with).await?;
+            let restored = restore::restore(&of, &manifest, &with, raw_seconds).await?;
             Ok((manifest, restored))
         })?;
         Ok(Self {
