@@ -11,7 +11,7 @@ use gorphan_model::load::LoadTrend;
 use gorphan_model::operation::{classify, site_frame};
 use gorphan_model::proof::Why;
 use gorphan_model::source::Ledger;
-use gorphan_model::{Finding, GoroutineId, Group, Problem, Sample, Snapshot};
+use gorphan_model::{Finding, GoroutineId, Group, Operation, Problem, Sample, Snapshot};
 
 mod clean;
 mod fleet;
@@ -344,6 +344,50 @@ pub fn fleet_finding(finding: &Finding, facts: &FleetFacts) -> serde_json::Value
 /// One sentence, without a full stop, on what a verdict rests on.
 pub fn evidence_sentence(evidence: &gorphan_model::Evidence) -> String {
     words::evidence(evidence)
+}
+
+/// Bytes for people: `4.9 MiB`.
+pub fn bytes(bytes: u64) -> String {
+    words::bytes(bytes)
+}
+
+/// The classes of operations that colours can tell apart, in a few words each.
+pub const OPERATION_CLASSES: &[&str] = html::OPERATION_CLASSES;
+
+/// The class of an operation: its place in [`OPERATION_CLASSES`].
+pub fn operation_class(operation: Operation) -> usize {
+    html::operation_class(operation)
+}
+
+/// A snapshot that was taken at `at_unix_nanos` from the target `name`, as a packed profile that `go tool pprof` opens.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn profile(
+    snapshot: &Snapshot,
+    name: &str,
+    at_unix_nanos: Option<i64>,
+) -> Result<Vec<u8>, Error> {
+    let document = Document::Inspect(Report {
+        target: TargetInfo {
+            kind: "http",
+            name: name.to_owned(),
+            go_version: None,
+            taken_at_unix_nanos: at_unix_nanos,
+            pause_seconds: None,
+            method: None,
+            bytes_read: None,
+        },
+        snapshot,
+        groups: &[],
+        groups_total: 0,
+        findings: &[],
+        problems: Vec::new(),
+        tests: &[],
+    });
+    let mut bytes = Vec::new();
+    render(&document, Format::Pprof, &Style::default(), &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes `document` in `format`.

@@ -4,7 +4,6 @@
 //! its stack as numbers of locations, and its count.
 
 use gorphan_model::{Sample, Snapshot};
-use gorphan_report::{Document, Format, Report, Style, TargetInfo};
 use std::io::Read;
 
 const SAMPLE: u64 = 2;
@@ -80,27 +79,7 @@ impl Template {
 }
 
 fn written(snapshot: &Snapshot) -> Result<Vec<u8>, String> {
-    let document = Document::Inspect(Report {
-        target: TargetInfo {
-            kind: "http",
-            name: String::new(),
-            go_version: None,
-            taken_at_unix_nanos: None,
-            pause_seconds: None,
-            method: None,
-            bytes_read: None,
-        },
-        snapshot,
-        groups: &[],
-        groups_total: 0,
-        findings: &[],
-        problems: Vec::new(),
-        tests: &[],
-    });
-    let mut bytes = Vec::new();
-    let written = gorphan_report::render(&document, Format::Pprof, &Style::default(), &mut bytes);
-    written.map_err(|error| error.to_string())?;
-    Ok(bytes)
+    gorphan_report::profile(snapshot, "", None).map_err(|error| error.to_string())
 }
 
 /// Takes one field off: its number, all of it, and its content where it has a length.

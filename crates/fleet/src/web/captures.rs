@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gorphan_model::Snapshot;
-use gorphan_report::{Document, Format, Report, Style, TargetInfo};
 
 use super::view;
 use super::words;
@@ -173,12 +172,14 @@ impl Captures {
 }
 
 fn capture(service: &str, target: &Target, snapshot: &Snapshot, at: i64) -> Option<Capture> {
+    let taken_at = at.checked_mul(1_000_000_000);
+    let profile = gorphan_report::profile(snapshot, &target.shown(), taken_at);
     let stored = history::Capture {
         service: service.to_owned(),
         instance: target.instance().to_owned(),
         at,
         what: WHAT.to_owned(),
-        content: profile(snapshot, &target.shown(), at)?.into(),
+        content: profile.ok()?.into(),
     };
     Some(Capture {
         view: view::Capture {
@@ -191,30 +192,6 @@ fn capture(service: &str, target: &Target, snapshot: &Snapshot, at: i64) -> Opti
         },
         profile: Some(stored.content),
     })
-}
-
-/// A snapshot as a packed profile; `None` if it cannot be written.
-fn profile(snapshot: &Snapshot, name: &str, at: i64) -> Option<Vec<u8>> {
-    let document = Document::Inspect(Report {
-        target: TargetInfo {
-            kind: "http",
-            name: name.to_owned(),
-            go_version: None,
-            taken_at_unix_nanos: at.checked_mul(1_000_000_000),
-            pause_seconds: None,
-            method: None,
-            bytes_read: None,
-        },
-        snapshot,
-        groups: &[],
-        groups_total: 0,
-        findings: &[],
-        problems: Vec::new(),
-        tests: &[],
-    });
-    let mut bytes = Vec::new();
-    let written = gorphan_report::render(&document, Format::Pprof, &Style::default(), &mut bytes);
-    written.ok().map(|()| bytes)
 }
 
 /// Reads a profile that was captured.

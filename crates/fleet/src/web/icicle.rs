@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use gorphan_model::operation::classify;
-use gorphan_model::{Operation, Snapshot, symbol};
+use gorphan_model::{Snapshot, symbol};
+use gorphan_report::{OPERATION_CLASSES, operation_class};
 
 use super::words::grouped;
 
@@ -32,27 +33,7 @@ struct Node {
     depth: usize,
 }
 
-/// Classes of operations, each with its colour.
-pub(crate) const CLASS_NAMES: [&str; CLASSES] = [
-    "channel", "select", "lock", "sync", "sleep", "IO", "running", "other",
-];
-const CLASSES: usize = 8;
-
-fn class(operation: Operation) -> usize {
-    match operation {
-        Operation::ChanSend
-        | Operation::ChanReceive
-        | Operation::NilChanSend
-        | Operation::NilChanReceive => 0,
-        Operation::Select | Operation::SelectNoCases => 1,
-        Operation::MutexLock | Operation::RwMutexLock | Operation::RwMutexRLock => 2,
-        Operation::WaitGroup | Operation::CondWait | Operation::Semaphore => 3,
-        Operation::Sleep => 4,
-        Operation::IoWait | Operation::Syscall => 5,
-        Operation::Running | Operation::Runnable => 6,
-        Operation::Other => 7,
-    }
-}
+const CLASSES: usize = OPERATION_CLASSES.len();
 
 /// The stacks of one snapshot, or of two side by side.
 #[derive(Debug)]
@@ -95,7 +76,7 @@ impl Icicle {
     fn add(&mut self, snapshot: &Snapshot, side: usize) {
         let mut names: HashMap<std::sync::Arc<str>, String> = HashMap::new();
         for sample in &snapshot.samples {
-            let class = class(classify(sample.state.as_ref(), &sample.stack));
+            let class = operation_class(classify(sample.state.as_ref(), &sample.stack));
             let mut at = 0;
             self.count(at, side, sample.count, class);
             let frames: Vec<_> = sample.stack.frames.iter().collect();

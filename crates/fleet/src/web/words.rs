@@ -1,5 +1,7 @@
 //! Figures and times as people read them.
 
+pub(crate) use gorphan_report::bytes;
+
 /// `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -38,25 +40,6 @@ pub(crate) fn short(number: f64) -> String {
         &text
     };
     format!("{text}{unit}")
-}
-
-/// `1.5 GiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut scaled = bytes as f64 / 1024.0;
-    let mut unit = UNITS[0];
-    for larger in UNITS.iter().skip(1) {
-        if scaled < 1024.0 {
-            break;
-        }
-        scaled /= 1024.0;
-        unit = larger;
-    }
-    let digits = usize::from(scaled < 100.0);
-    format!("{scaled:.digits$} {unit}")
 }
 
 /// Seconds as `40 s`, `12 min`, `5 h`, `3 d`.
@@ -132,7 +115,10 @@ mod tests {
             ["0", "7", "1.25", "999", "1k", "12.3k", "1M", "4.56M"]
         );
         let shown = [1023, 1024, 150 << 20, 3 << 29].map(bytes);
-        assert_eq!(shown.to_vec(), ["1023 B", "1.0 KiB", "150 MiB", "1.5 GiB"]);
+        assert_eq!(
+            shown.to_vec(),
+            ["1023 B", "1.0 KiB", "150.0 MiB", "1.5 GiB"]
+        );
         let shown = [0.25, 40.0, 720.0, 18_000.0, 260_000.0].map(span);
         assert_eq!(shown.to_vec(), ["250 ms", "40 s", "12 min", "5 h", "3 d"]);
         assert_eq!(ago(100, 103), "just now");

@@ -46,7 +46,7 @@ pub(super) const OPERATIONS: Mode = Mode {
 };
 
 /// The class of an operation in [`OPERATIONS`].
-pub(super) fn operation_class(operation: Operation) -> usize {
+pub(crate) fn operation_class(operation: Operation) -> usize {
     match operation {
         Operation::ChanSend
         | Operation::ChanReceive

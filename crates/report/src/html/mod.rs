@@ -20,6 +20,11 @@ mod shell;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use flame::operation_class;
+
+/// The words of the classes of operations.
+pub(crate) const OPERATION_CLASSES: &[&str] = flame::OPERATIONS.words;
+
 const TABLE: &str = include_str!("table.js");
 const FLAME: &str = include_str!("flame.js");
 const CHART: &str = include_str!("chart.js");

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{Shared, Shell, missing, render, service_href};
 use crate::web::board::Board;
 use crate::web::captures;
-use crate::web::icicle::{CLASS_NAMES, Drawn, Icicle};
+use crate::web::icicle::{Drawn, Icicle};
 use crate::web::words::{bytes, count_of, grouped, minute, place};
 
 /// Rows of a table of sites.
@@ -181,8 +181,8 @@ pub(crate) async fn one(
         path: steps(path, &href),
         cut,
         legend: (0..)
-            .zip(CLASS_NAMES)
-            .map(|(number, name): (usize, _)| (format!("op-{number}"), name))
+            .zip(gorphan_report::OPERATION_CLASSES)
+            .map(|(number, name): (usize, _)| (format!("op-{number}"), *name))
             .collect(),
         table_title: "Sites",
         columns: vec!["Goroutines", "Share"],
