@@ -424,7 +424,7 @@ impl Lower<'_, '_> {
                 | Known::CondBroadcast
         );
         if !is_plain {
-            return Value::Unknown;
+            return Value::Place(place);
         }
         let span = self.span_of(expr);
         let made = self.made_function(format!("{known:?}"), span);

@@ -124,10 +124,8 @@ impl Lower<'_, '_> {
                 SelectionKind::Method {
                     method, expression, ..
                 } => self.method_value(expr, method, expression),
-                SelectionKind::Interface { .. } => {
-                    self.operand_of(expr);
-                    Value::Unknown
-                }
+                // Who gets the method may do with what it is of whatever the method does.
+                SelectionKind::Interface { .. } => self.operand_of(expr),
             },
             types::Use::None | types::Use::Type => {
                 self.operand_of(expr);

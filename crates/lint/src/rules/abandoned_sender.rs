@@ -3,7 +3,7 @@
 use gorphan_model::Operation;
 
 use super::context::location;
-use super::crowd::{Crowd, Left, LeftBy, crowd};
+use super::crowd::{Crowd, Left, LeftBy, crowd, latest};
 use super::{Context, Rule, verdict};
 use crate::finding::{Edit, Finding};
 use crate::ir::{Amount, At, FuncId, InstrId, Op, Site};
@@ -48,12 +48,12 @@ fn report(context: &Context<'_>, crowd: &Crowd, left: &Left, found: &mut Vec<Fin
         if sender.in_loop.is_some() || sender.least == 0 {
             guesses = guesses.max(1);
         }
-        // The first ones fit.
-        let fit = match crowd.room {
-            Amount::Const(room) if sender.in_loop.is_none() && sender.sends.len() > 1 => usize::try_from(room).unwrap_or(0),
-            _ => 0,
-        };
-        for send in sender.sends.iter().skip(fit) {
+        for send in &sender.sends {
+            // The first ones fit, or are received on every way.
+            let fewer = crowd.up_to(latest(context, &sender.sends, send.at));
+            if fewer.is_some_and(|fewer| fewer.has_room(context) || fewer.left(context).is_none()) {
+                continue;
+            }
             let (message, label, at) = told(context, crowd, left, &name, function);
             let mut finding = context
                 .finding(&RULE, Operation::ChanSend, send.at, verdict(guesses), message)

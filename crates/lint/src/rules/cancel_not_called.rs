@@ -6,7 +6,7 @@ use super::context::location;
 use super::{Context, Role, Rule, verdict};
 use crate::finding::Finding;
 use crate::summary::Visit;
-use crate::ir::{At, ObjectId, ObjectKind, Op, Parent};
+use crate::ir::{At, Callee, ObjectId, ObjectKind, Op, Parent};
 
 /// See `GR2041.md`.
 pub(super) const RULE: Rule = Rule {
@@ -99,13 +99,14 @@ fn may_be_called(context: &Context<'_>, cancel: ObjectId, wait: At) -> bool {
         return true;
     }
     let operations = context.analysis.operations(cancel).iter();
-    let mut calls = operations.filter(|at| matches!(ir.instr(**at).op, Op::Cancel { .. }));
+    let calls = operations.filter(|at| matches!(ir.instr(**at).op, Op::Cancel { .. })).copied();
+    let mut calls = calls.chain(calls_by_value(context, cancel));
     calls.any(|at| {
         let is_before = || {
             let entry = ir[wait.func].entry();
             let answer = context.analysis.search(wait.func, entry, (), |(), step| {
                 let effects = context.effects(wait.func, step);
-                if effects.iter().any(|effect| effect.at == *at) {
+                if effects.iter().any(|effect| effect.at == at) || (at.func == wait.func && Context::step_instr(step) == Some(at.instr)) {
                     return Visit::Found;
                 }
                 match Context::step_instr(step) == Some(wait.instr) {
@@ -117,5 +118,19 @@ fn may_be_called(context: &Context<'_>, cancel: ObjectId, wait: At) -> bool {
         };
         let is_elsewhere = at.func != wait.func && context.live().is_spawned(at.func);
         is_elsewhere || context.live().is_live_without(at.func, wait.func) || is_before()
+    })
+}
+
+/// Calls of what a plain `func()` or `func(error)` holds, where that may be the cancel function.
+fn calls_by_value<'c>(context: &'c Context<'_>, cancel: ObjectId) -> impl Iterator<Item = At> + 'c {
+    let ir = context.ir();
+    ir.funcs().flat_map(move |(func, body)| {
+        body.instrs().filter_map(move |(instr, one)| match one.op {
+            Op::Call(call) => match ir[call].callee {
+                Callee::Value(place) if context.objects(place).contains(&cancel) => Some(At { func, instr }),
+                _ => None,
+            },
+            _ => None,
+        })
     })
 }

@@ -12,7 +12,7 @@ use crate::ir::{
     Amount, At, Callee, FieldId, FuncId, FuncKind, LoopId, LoopKind, Node, ObjectId, ObjectKind,
     Op, Package, Place, PlaceId, RecvKind, Site, TermKind, Value, VarId, VarKind,
 };
-use crate::summary::{Analysis, Effect, Step};
+use crate::summary::{Analysis, Effect, Returns, Step};
 use crate::syntax::{File, Name, Names};
 
 /// A package, for rules.
@@ -483,17 +483,23 @@ impl<'a> Context<'a> {
             })
     }
 
-    /// Whether a goroutine that a test starts sends for each value that it is sent.
+    /// Whether a goroutine that a test starts sends as long as it is given something: for each value that it is sent, or until a
+    /// call that it makes each round fails. The test knows how often that is.
     pub(super) fn is_test_answer(&self, test: FuncId, sender: &super::crowd::Sender) -> bool {
         self.is_test(test) && sender.sends.iter().all(|send| self.is_answer(send.at))
     }
 
-    /// Whether a send stands in a loop over another channel.
     fn is_answer(&self, send: At) -> bool {
         let func = &self.ir()[send.func];
         let block = self.index().get(send).map(|(block, _)| block);
+        let ends = self.analysis.summary(send.func).returns == Returns::Maybe;
+        let is_asked = |kind: LoopKind| match kind {
+            LoopKind::Chan(_) => true,
+            LoopKind::Forever | LoopKind::While(_) => ends,
+            LoopKind::Counted | LoopKind::Func => false,
+        };
         let loops = (0..func.loops.len()).map(LoopId::at);
-        let mut loops = loops.filter(|id| matches!(func[*id].kind, LoopKind::Chan(_)));
+        let mut loops = loops.filter(|id| is_asked(func[*id].kind));
         loops.any(|id| block.is_some_and(|block| super::order::is_within(func, block, id)))
     }
 

@@ -4,7 +4,7 @@ use super::order::{comes_first, follows, is_driven, is_within};
 use super::{ChanUse, Context, Role};
 use crate::ir::{
     Amount, At, BlockId, End, FuncId, InstrId, LoopId, LoopKind, ObjectId, Op, Place, PlaceId,
-    Test, Value, VarKind,
+    Point, Test, Value, VarKind,
 };
 use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
 
@@ -42,6 +42,8 @@ pub(super) struct Sender {
     pub(super) sends: Vec<Effect>,
     /// Whether the `go` stands in a loop that the `make` does not.
     pub(super) in_loop: Option<LoopId>,
+    /// Whether each round receives what it sends before the next one.
+    pub(super) by_rounds: bool,
     /// How many of its sends one goroutine comes to, at most.
     pub(super) most: u8,
     /// And at least.
@@ -124,11 +126,14 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
             .collect();
         sends.sort_by_key(|send| (send.at.func, ir.site(send.at)));
         // One for each that it is given: into a buffer as many may fit as it is given.
-        if uses_room && sends.iter().any(|send| is_driven(ir, send.at)) {
+        if uses_room && sends.iter().any(|send| is_driven(context, send.at)) {
             return None;
         }
         if !sends.is_empty() {
-            senders.push(sender(context, func, make, instr, sends));
+            let mut sender = sender(context, func, make, instr, sends);
+            sender.by_rounds =
+                sender.in_loop.is_some() && is_by_rounds(context, func, instr, object);
+            senders.push(sender);
         }
     }
     // A sender that is not started here may take the place of another one's receiver.
@@ -215,9 +220,40 @@ fn sender(
         spawn,
         sends,
         in_loop,
+        by_rounds: false,
         most,
         least,
     }
+}
+
+/// Whether from a `go` every way to its next time receives from a channel.
+fn is_by_rounds(context: &Context<'_>, func: FuncId, spawn: InstrId, object: ObjectId) -> bool {
+    let Some((block, _)) = context.index().get(At { func, instr: spawn }) else {
+        return false;
+    };
+    let from = Point {
+        block,
+        instr: spawn,
+    };
+    let answer = context.analysis.search(func, from, false, |is_past, step| {
+        if step == Step::Run(spawn) {
+            return match std::mem::replace(is_past, true) {
+                true => Visit::Found,
+                false => Visit::On,
+            };
+        }
+        let receives = context.effects(func, step).into_iter().any(|effect| {
+            matches!(effect.kind, EffectKind::Recv(_))
+                && !effect.spawned
+                && effect.always
+                && context.is_only(effect.place, object)
+        });
+        match receives {
+            true => Visit::Cut,
+            false => Visit::On,
+        }
+    });
+    answer.trace().is_none()
 }
 
 /// How many of some sends one way can come to; exact where all stand in one function.
@@ -253,7 +289,53 @@ fn most_sends(context: &Context<'_>, sends: &[Effect]) -> u8 {
     }
 }
 
+/// As the how manieth of some sends of one function a way can come to one of them, at most.
+pub(super) fn latest(context: &Context<'_>, sends: &[Effect], one: At) -> u8 {
+    if sends.iter().any(|send| send.at.func != one.func) {
+        return MANY;
+    }
+    let entry = context.ir()[one.func].entry();
+    let mut latest = 0;
+    context
+        .analysis
+        .search(one.func, entry, 0_u8, |sent, step| {
+            if let Some(instr) = Context::step_instr(step) {
+                let at = At {
+                    func: one.func,
+                    instr,
+                };
+                *sent = sent
+                    .saturating_add(u8::from(sends.iter().any(|send| send.at == at)))
+                    .min(COUNTED);
+                if at == one {
+                    latest = latest.max(*sent);
+                }
+            }
+            Visit::On
+        });
+    match latest {
+        0 | COUNTED => MANY,
+        latest => latest,
+    }
+}
+
 impl Crowd {
+    /// Of one whose only goroutine starts once: the same if it sent so many values at most.
+    pub(super) fn up_to(&self, most: u8) -> Option<Self> {
+        let [sender] = self.senders.as_slice() else {
+            return None;
+        };
+        if sender.in_loop.is_some() || sender.most <= most {
+            return None;
+        }
+        let mut fewer = self.clone();
+        fewer
+            .senders
+            .iter_mut()
+            .for_each(|sender| sender.most = most);
+        Some(fewer)
+    }
+
     /// The room, if it is a number.
     fn places(&self) -> Option<u8> {
         match self.room {
@@ -359,7 +441,10 @@ impl Crowd {
                 if let Step::Run(instr) = step
                     && let Some(sender) = self.senders.iter().find(|sender| sender.spawn == instr)
                 {
-                    let more = if sender.in_loop.is_some() {
+                    if sender.by_rounds && count.got >= count.sent {
+                        (count.sent, count.got) = (0, 0);
+                    }
+                    let more = if sender.in_loop.is_some() && !sender.by_rounds {
                         MANY
                     } else {
                         sender.most

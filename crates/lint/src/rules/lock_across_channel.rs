@@ -6,7 +6,7 @@ use super::asked::MAX_WAITS;
 use super::waits::{Held, Wait, WaitKind, accused, is_staged};
 use super::{Context, Rule};
 use crate::finding::Finding;
-use crate::ir::{Aliases, Amount, At, Op};
+use crate::ir::{Aliases, Amount, At, FuncId, Op};
 
 /// See `GR2025.md`.
 pub(super) const RULE: Rule = Rule {
@@ -118,9 +118,25 @@ fn all_need(
         if context.is_told_by(before, wait.func) || is_staged(context, wait, held, before) {
             return None;
         }
+        // Who waits now with the lock has served it before.
+        if before != *partner && is_served_by(context, before, wait.func) {
+            return None;
+        }
         first = first.or(Some((*partner, before)));
     }
     first
+}
+
+/// Whether an operation receives what a function sends or closes itself.
+fn is_served_by(context: &Context<'_>, receive: At, func: FuncId) -> bool {
+    let Op::Recv { channel, .. } = context.ir().instr(receive).op else {
+        return false;
+    };
+    context.objects(channel).iter().any(|object| {
+        let uses = context.uses(*object);
+        let mut feeds = uses.sends.iter().map(|send| send.at).chain(uses.closes);
+        feeds.any(|at| at.func == func)
+    })
 }
 
 fn finding(context: &Context<'_>, wait: &Wait, held: &Held, partner: At, lock: At) -> Finding {

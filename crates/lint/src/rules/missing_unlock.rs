@@ -33,7 +33,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
             let Op::Lock { lock, mode, is_try: false, .. } = one.op else {
                 continue;
             };
-            if context.live().is_spawned(func) && is_given_first(context, func, lock) {
+            // Who unlocks what it has not locked was called with the lock, and gives it back so.
+            if is_given_first(context, func, lock) {
                 continue;
             }
             if !context.is_exact(lock) || is_for_callers(context, func, lock) || is_matched(context, func, instr, lock) {

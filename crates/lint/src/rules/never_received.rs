@@ -4,7 +4,8 @@ use gorphan_model::Operation;
 
 use super::{ChanUse, Context, Rule, Uses, context::location, verdict};
 use crate::finding::Finding;
-use crate::ir::{Amount, FuncKind, ObjectId};
+use crate::ir::{Amount, FuncId, FuncKind, ObjectId, Op, Place, PlaceId};
+use crate::summary::{EffectKind, Visit};
 
 /// Room of a channel above which it is taken to suffice.
 const MAX_ROOM: i64 = 16;
@@ -51,13 +52,73 @@ fn check(context: &Context<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether something is sent again and again, by what is called by name or loops itself.
-fn is_again(context: &Context<'_>, object: ObjectId, send: &ChanUse) -> bool {
+/// Whether one way sends more values into a channel than it has room for: in a function that sends, or in one that calls or starts
+/// such. What the name of the channel means may change on the way: then it is another one.
+fn is_overfilled(context: &Context<'_>, object: ObjectId, sends: &[&ChanUse], room: u8) -> bool {
+    /// Callers of callers that are looked at.
+    const MAX_LEVELS: u32 = 4;
     let ir = context.ir();
-    match ir[send.at.func].kind {
-        FuncKind::Closure => context.index().is_in_loop(ir, send.at),
-        _ => context.live().is_repeated(context, send.at, ir[object].func),
+    let mut funcs: Vec<(FuncId, u32)> = Vec::new();
+    for send in sends {
+        let around = std::iter::successors(Some(send.at.func), |func| ir[*func].parent);
+        funcs.extend(around.map(|func| (func, 0)));
     }
+    let mut next = 0;
+    while let Some((func, level)) = funcs.get(next).copied() {
+        next += 1;
+        if funcs.iter().take(next - 1).any(|(known, _)| *known == func) {
+            continue;
+        }
+        if overfills(context, object, func, room) {
+            return true;
+        }
+        // Who is given a closure may know how often to call it.
+        let is_named = !matches!(ir[func].kind, FuncKind::Closure);
+        if level < MAX_LEVELS && is_named && ir[object].func != Some(func) {
+            let callers = context.analysis.callers(func).iter();
+            funcs.extend(callers.map(|caller| (caller.func, level + 1)));
+        }
+    }
+    false
+}
+
+fn overfills(context: &Context<'_>, object: ObjectId, func: FuncId, room: u8) -> bool {
+    let ir = context.ir();
+    let entry = ir[func].entry();
+    let answer = context.analysis.search(func, entry, 0_u8, |sent, step| {
+        let Some(instr) = Context::step_instr(step) else {
+            return Visit::On;
+        };
+        let effects = context.effects(func, step);
+        let mut sends = effects.iter().filter(|effect| {
+            effect.kind == EffectKind::Send
+                && !effect.passing
+                && !effect.in_select
+                && (effect.always || effect.spawned || effect.at.func != func) && context.objects(effect.place).contains(&object)
+        });
+        match ir[func][instr].op {
+            Op::Make(made) if made == object => *sent = 0,
+            // Another value by the same name.
+            Op::Assign { to, .. } if context.objects(to).contains(&object) || holds(context, to, object) => *sent = 0,
+            _ if sends.next().is_some() => *sent += 1,
+            _ => {}
+        }
+        match *sent > room {
+            true => Visit::Found,
+            false => Visit::On,
+        }
+    });
+    answer.trace().is_some()
+}
+
+/// Whether a place holds what has the channel in a field: `message` of `message.answer`.
+fn holds(context: &Context<'_>, place: PlaceId, object: ObjectId) -> bool {
+    let ir = context.ir();
+    let mut operations = context.analysis.operations(object).iter();
+    let Place::Var(var) = ir[place] else {
+        return false;
+    };
+    operations.any(|at| super::context::place_of(&ir.instr(*at).op).is_some_and(|place| ir.base(place) == var))
 }
 
 /// Whether nobody receives from a channel and more may be sent than it has room for; whether that is certain.
@@ -75,10 +136,8 @@ fn is_filled(context: &Context<'_>, object: ObjectId, uses: &Uses) -> Option<boo
         Amount::Const(0) => Some(true),
         // Into a buffer the first sends go through. A large one is as large as what is sent.
         Amount::Const(room) if room <= MAX_ROOM => {
-            let room = usize::try_from(room).unwrap_or(usize::MAX);
-            let is_more = waiting.len() > room
-                || waiting.iter().any(|send| is_again(context, object, send));
-            is_more.then_some(false)
+            let room = u8::try_from(room).ok()?;
+            is_overfilled(context, object, &waiting, room).then_some(false)
         }
         Amount::Const(_) => None,
         Amount::Term(_) | Amount::Unknown => None,

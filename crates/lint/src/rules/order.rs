@@ -1,17 +1,43 @@
 //! Which instructions of a function can come before which.
 
 use super::{Context, Role};
-use crate::ir::{At, BlockId, End, LoopId, LoopKind, Point};
+use crate::ir::{At, BlockId, End, InstrId, LoopId, LoopKind, ObjectId, ObjectKind, Op, Point};
 use crate::summary::Visit;
 
-/// Whether an instruction stands in a loop over a channel.
-pub(super) fn is_driven(ir: &crate::ir::Package, at: At) -> bool {
+/// Whether an instruction stands in a loop that goes round as often as it receives something: over a channel, or with a receive
+/// of its own.
+pub(super) fn is_driven(context: &Context<'_>, at: At) -> bool {
+    let ir = context.ir();
     let func = &ir[at.func];
     let first = func
         .block_of(at.instr)
         .and_then(|block| func[block].in_loop);
     let mut around = std::iter::successors(first, |id| func[*id].parent);
-    around.any(|id| matches!(func[id].kind, LoopKind::Chan(_)))
+    // Time and the end of a context give nothing.
+    let gives = |object: &ObjectId| {
+        !matches!(
+            ir[*object].kind,
+            ObjectKind::Timer { .. } | ObjectKind::Done { .. }
+        )
+    };
+    let receives = |instr: InstrId| match func[instr].op {
+        Op::Recv { channel, .. } => {
+            let objects = context.objects(channel);
+            objects.is_empty() || objects.iter().any(gives)
+        }
+        _ => false,
+    };
+    around.any(|id| {
+        let mut blocks = func.blocks().filter(|(_, block)| block.in_loop == Some(id));
+        matches!(func[id].kind, LoopKind::Chan(_))
+            || blocks.any(|(_, block)| match &block.exit {
+                End::Select {
+                    arms,
+                    default: None,
+                } => arms.iter().any(|arm| receives(arm.instr)),
+                _ => block.instrs().any(receives),
+            })
+    })
 }
 
 /// Whether one instruction can come before another one of its function.

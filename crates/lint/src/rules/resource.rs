@@ -2,13 +2,16 @@
 
 use super::Context;
 use crate::ir::{
-    Callee, End, FuncId, InstrId, ObjectId, ObjectKind, Op, Package, Place, PlaceId, Shape, Test,
-    Value, VarId, VarKind,
+    Callee, Compare, End, FuncId, InstrId, ObjectId, ObjectKind, Op, Package, Place, PlaceId,
+    Shape, Test, Value, VarId, VarKind,
 };
 use crate::summary::{EffectKind, Exit, Step, Trace, Visit};
 
 /// Functions of the standard library that read what they are given, and leave it open.
 const READERS: [&str; 5] = ["io", "io/ioutil", "bufio", "encoding/json", "encoding/xml"];
+
+/// Statuses of answers that have no body: No Content, Not Modified.
+const NO_BODY: [i64; 2] = [204, 304];
 
 /// Something that is made in a function and must be closed.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +125,8 @@ fn error_of(ir: &Package, resource: Resource) -> Option<VarId> {
         .take(3);
     let mut errors = behind.filter_map(|instr| match body[instr].op {
         Op::Assign { to, .. } => match ir[to] {
-            Place::Var(var) if ir[var].shape == Shape::Error => Some(var),
+            // What was declared together with something that is not known has no known type either.
+            Place::Var(var) if matches!(ir[var].shape, Shape::Error | Shape::Unknown) => Some(var),
             _ => None,
         },
         _ => None,
@@ -155,7 +159,12 @@ pub(super) fn fails(
                 Test::Equals(_) | Test::True => fact.holds,
                 _ => false,
             };
-            (of_error && is_error) || (vars.contains(&base) && fact.test == Test::Nil && fact.holds)
+            let is_nothing = match fact.test {
+                Test::Nil => fact.holds,
+                Test::Int(Compare::Equal, status) => fact.holds && NO_BODY.contains(&status),
+                _ => false,
+            };
+            (of_error && is_error) || (vars.contains(&base) && is_nothing)
         })
 }
 

@@ -81,7 +81,8 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
         .collect();
     let wait = waits.first()?;
     let goroutine = wait.at.func;
-    if waits.iter().any(|other| other.at.func != goroutine) {
+    // Which of several implementations waits is not known.
+    if waits.iter().any(|other| other.at.func != goroutine || !other.direct) {
         return None;
     }
     // The ways out of the goroutine that lead over these receives alone.

@@ -80,14 +80,21 @@ fn leave(context: &Context<'_>, receive: &ChanUse) -> Option<Leave> {
         let Op::Recv { channel, .. } = func[arm.instr].op else {
             return None;
         };
-        let from = func.start_of(arm.to);
         let mut closes = Vec::new();
-        let answer = context.analysis.search(receive.at.func, from, (), |(), step| {
+        // From the start: what a round has to have received before the loop ends is known then, and what is deferred is run.
+        let answer = context.analysis.search(receive.at.func, func.entry(), false, |is_leaving, step| {
+            if step == Step::Arm(arm.instr) {
+                *is_leaving = true;
+                return Visit::On;
+            }
+            if !*is_leaving {
+                return Visit::On;
+            }
             for effect in context.effects(receive.at.func, step) {
                 match effect.kind {
                     EffectKind::Close if is_of_same(context, effect.place, receive.place) => {
-                            closes.extend(context.objects(effect.place));
-                        }
+                        closes.extend(context.objects(effect.place));
+                    }
                     EffectKind::Recv(_) if context.objects(effect.place).iter().any(|object| context.objects(receive.place).contains(object)) => {
                         return Visit::Cut;
                     }
