@@ -234,7 +234,12 @@ impl Lower<'_, '_> {
             ExprKind::Index { operand, indices } => {
                 let place = self.value(operand);
                 for index in &ast[indices] {
-                    self.value(*index);
+                    let span = self.span_of(*index);
+                    let key = self.value(*index);
+                    // A channel that is a key of a map is come by when its keys are gone through.
+                    if matches!(key, Value::Place(place) if self.shape_at(place) == Shape::Chan) {
+                        self.leak(key, Escape::Unknown(self.site(span)), span);
+                    }
                 }
                 match place {
                     Value::Place(place) => Some(self.ir.places.intern(Place::Element(place))),

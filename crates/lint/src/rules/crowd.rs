@@ -1,6 +1,6 @@
 //! A channel that one function makes and receives from, and the goroutines it starts to send on it.
 
-use super::order::{comes_first, follows, is_driven, is_within};
+use super::order::{comes_first, follows, is_driven, is_within, may_pass};
 use super::{ChanUse, Context, Role};
 use crate::ir::{
     Amount, At, BlockId, End, FuncId, InstrId, LoopId, LoopKind, ObjectId, Op, Place, PlaceId,
@@ -126,7 +126,9 @@ pub(super) fn crowd(context: &Context<'_>, object: ObjectId) -> Option<Crowd> {
             .collect();
         sends.sort_by_key(|send| (send.at.func, ir.site(send.at)));
         // One for each that it is given: into a buffer as many may fit as it is given.
-        if uses_room && sends.iter().any(|send| is_driven(context, send.at)) {
+        // Or for each that is so: how many are is not known.
+        let is_vague = |send: &Effect| is_driven(context, send.at) || may_pass(context, send.at);
+        if uses_room && sends.iter().any(is_vague) {
             return None;
         }
         if !sends.is_empty() {
@@ -528,6 +530,8 @@ impl Crowd {
                 EffectKind::Recv(_) if effect.many || !effect.always => count.drained = true,
                 EffectKind::Recv(_) => count.got = count.got.saturating_add(1).min(MANY),
                 EffectKind::Escape => return Visit::Cut,
+                // Who sends then panics.
+                EffectKind::Close => count.drained = true,
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@ use gorphan_model::{Operation, Verdict};
 use super::held::Touch;
 use super::{Context, Rule, verdict};
 use crate::finding::Finding;
-use crate::ir::{At, FuncId, InstrId, Mode, ObjectKind, Op, PlaceId, Shape};
+use crate::ir::{At, FuncId, InstrId, Mode, ObjectKind, Op, PlaceId, Shape, VarKind};
 use crate::summary::{EffectKind, Step, Trace, Visit};
 
 /// See `GR2022.md`.
@@ -51,15 +51,23 @@ pub(super) fn again(
     lock: PlaceId,
     is_bad: impl Fn(Mode, Mode) -> bool,
 ) -> Option<Again> {
-    if !context.is_exact(lock) {
+    let ir = context.ir();
+    // What a call gives back is another name each time.
+    let is_given = ir[ir.base(lock)].kind == VarKind::Temp;
+    if !context.is_exact(lock) || is_given {
         return None;
     }
     let mut hit = None;
-    let entry = context.ir()[func].entry();
+    let entry = ir[func].entry();
     let answer = context.analysis.search(func, entry, None, |held: &mut Option<(InstrId, Mode)>, step| {
         let Some(instr) = Context::step_instr(step) else {
             return Visit::On;
         };
+        // The next one of a range: another lock by the same name.
+        if matches!(ir[func][instr].op, Op::Assign { to, .. } if to == lock) {
+            *held = None;
+            return Visit::On;
+        }
         match context.touch(func, step, lock) {
             Some(Touch::Lock(at, mode, always) | Touch::Both(at, mode, always)) => match held {
                 Some((first, before)) if is_bad(*before, mode) => {

@@ -48,6 +48,11 @@ fn group(context: &Context<'_>, wait: &Wait) -> Option<Finding> {
             if adds_itself(context, *done) {
                 continue;
             }
+            // It was done once before it asks, and that was what is waited for.
+            let mut others = ends.iter().filter(|other| other.func == done.func && *other != done);
+            if others.any(|other| context.lock_before(*other, lock, held.mode, (false, 0)).is_none()) {
+                continue;
+            }
             if let Some(before) = context.lock_before(*done, lock, held.mode, (false, 0))
                 && !context.is_told_by(before, wait.func)
                 && !is_staged(context, wait, held, before)

@@ -61,6 +61,7 @@ fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
             // Two of one kind, as parent and child: no order can be told.
             if let Some(from) = only(context, held.lock)
                 && !meets(from, to)
+                && !is_new(context, wait)
                 && is_of_one(context, held.lock, wait.place, from, to)
             {
                 edges.push(Edge { held: *held, wait, mode, from, to });
@@ -68,6 +69,17 @@ fn edges<'w>(context: &'w Context<'_>, waits: &'w Waits) -> Vec<Edge<'w>> {
         }
     }
     edges
+}
+
+/// Whether the lock that is asked for is that of something which the function has just made: it gets it at once.
+fn is_new(context: &Context<'_>, wait: &Wait) -> bool {
+    let ir = context.ir();
+    let Place::Field(of, _) = ir[wait.place] else {
+        return false;
+    };
+    let is_own = |object: &ObjectId| ir[*object].func == Some(wait.func);
+    let objects = context.objects(of);
+    matches!(ir[of], Place::Var(_)) && wait.at.func == wait.func && !objects.is_empty() && objects.iter().all(is_own)
 }
 
 /// Whether two locks belong to one thing, as far as there are several of them: some connection's lock and some server's tell

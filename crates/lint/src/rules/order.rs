@@ -2,7 +2,7 @@
 
 use super::{Context, Role};
 use crate::ir::{At, BlockId, End, InstrId, LoopId, LoopKind, ObjectId, ObjectKind, Op, Point};
-use crate::summary::Visit;
+use crate::summary::{Step, Visit};
 
 /// Whether an instruction stands in a loop that goes round as often as it receives something: over a channel, or with a receive
 /// of its own.
@@ -38,6 +38,29 @@ pub(super) fn is_driven(context: &Context<'_>, at: At) -> bool {
                 _ => block.instrs().any(receives),
             })
     })
+}
+
+/// Whether a round of the loop in which an instruction stands may pass without it.
+pub(super) fn may_pass(context: &Context<'_>, at: At) -> bool {
+    let func = &context.ir()[at.func];
+    let block = func.block_of(at.instr);
+    let Some(id) = block.and_then(|block| func[block].in_loop) else {
+        return false;
+    };
+    let head = func[id].head;
+    let mut is_first = true;
+    let answer = context
+        .analysis
+        .search(at.func, func.start_of(head), (), |(), step| match step {
+            Step::Enter(block) if block == head => match std::mem::take(&mut is_first) {
+                true => Visit::On,
+                false => Visit::Found,
+            },
+            Step::Enter(block) if !is_within(func, block, id) => Visit::Cut,
+            _ if Context::step_instr(step) == Some(at.instr) => Visit::Cut,
+            _ => Visit::On,
+        });
+    answer.trace().is_some()
 }
 
 /// Whether one instruction can come before another one of its function.

@@ -98,6 +98,12 @@ fn started(context: &Context<'_>, func: FuncId, instr: InstrId, holder: PlaceId)
     if by_other_name {
         return None;
     }
+    // What others make is not there: this one is used without.
+    let runs = context.live().runs(func);
+    let is_made = |object: &ObjectId| ir[*object].func.is_some_and(|maker| runs.contains(&maker));
+    if !ways.iter().flat_map(|way| context.objects(way.place)).any(is_made) {
+        return None;
+    }
     // It may end itself.
     let own = context.live().runs(goroutine);
     let ends_itself = ways.iter().flat_map(|way| context.objects(way.place)).any(|object| {

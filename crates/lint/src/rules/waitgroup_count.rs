@@ -4,7 +4,7 @@ use gorphan_model::{Operation, Verdict};
 
 use super::{Context, Role, Rule, verdict};
 use crate::finding::Finding;
-use crate::ir::{Amount, At, End, FuncId, InstrId, ObjectId, ObjectKind, Op, PlaceId, Shape, Test};
+use crate::ir::{Amount, At, End, FuncId, InstrId, ObjectId, ObjectKind, Op, PlaceId, Shape, TermId, TermKind, Test, VarKind};
 use crate::summary::{EffectKind, Exit, Step, Visit};
 
 /// See `GR2031.md`.
@@ -40,9 +40,15 @@ fn never_done(context: &Context<'_>, object: ObjectId, found: &mut Vec<Finding>)
     let operations = context.analysis.operations(object);
     let live = |at: &&At| context.live().is_live(at.func);
     let adds = |at: &&At| matches!(ir.instr(**at).op, Op::WgAdd { delta: Amount::Const(1..) | Amount::Term(_), .. });
+    // A number that is given may be less than nothing.
+    let is_given = |term: TermId| matches!(ir[term].kind, TermKind::Var(var) if matches!(ir[var].kind, VarKind::Param(_)));
     let may_be_done = |at: &At| {
-        matches!(ir.instr(*at).op, Op::WgAdd { delta: Amount::Const(..0) | Amount::Unknown, .. })
-            && context.live().is_live(at.func)
+        let is_done = match ir.instr(*at).op {
+            Op::WgAdd { delta: Amount::Const(..0) | Amount::Unknown, .. } => true,
+            Op::WgAdd { delta: Amount::Term(term), .. } => is_given(term),
+            _ => false,
+        };
+        is_done && context.live().is_live(at.func)
     };
     if operations.iter().any(may_be_done) {
         return;
