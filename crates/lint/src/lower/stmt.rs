@@ -3,7 +3,7 @@
 use super::assign::{Dests, follows};
 use super::body::{How, Target};
 use super::{Lower, MAX_DEPTH, Pending, types};
-use crate::ir::{Const, End, Op, Place, PlaceId, RecvKind, Shape, Unknown, Value, VarId};
+use crate::ir::{Const, End, Escape, Op, Place, PlaceId, RecvKind, Shape, Unknown, Value, VarId};
 use crate::syntax::ast::{
     AssignKind, BlockId as AstBlock, BranchKind, DeclKind, ExprId, ExprKind, Ident, List, SpecId,
     SpecKind, StmtId, StmtKind,
@@ -342,14 +342,18 @@ impl Lower<'_, '_> {
         }
         match (left, right) {
             ([to], [value]) => {
+                let is_unseen = !self.is_blank(*to);
                 let to = self.target(*to);
                 let is_new = kind == AssignKind::Define;
                 let dest = to.filter(|to| {
                     follows(self.shape_at(*to)) && (is_new || !self.names_itself(*value))
                 });
                 let value = self.value_into(*value, dest);
-                if let Some(to) = to {
-                    self.assign(to, value, span);
+                match to {
+                    Some(to) => self.assign(to, value, span),
+                    // It lies where others may have it.
+                    None if is_unseen => self.leak(value, Escape::Unknown(self.site(span)), span),
+                    None => {}
                 }
             }
             (_, [only]) => {
@@ -368,6 +372,11 @@ impl Lower<'_, '_> {
                 }
             }
         }
+    }
+
+    fn is_blank(&self, expr: ExprId) -> bool {
+        let ast = self.ast();
+        matches!(ast[ast.unparen(expr)].kind, ExprKind::Name(name) if name.is_blank())
     }
 
     /// Whether a value is made of parts that may name what it is assigned to: `x = T{x.f}`. Then it is not made in place.

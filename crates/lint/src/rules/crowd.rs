@@ -355,6 +355,8 @@ impl Crowd {
                 sender.most <= 1
                     && room != Amount::Unknown
                     && (rounds == room
+                        // So much room is there for as many as are started.
+                        || (!matches!(rounds, Amount::Const(_)) && matches!(room, Amount::Const(2..)))
                         || matches!((rounds, room), (Amount::Const(a), Amount::Const(b)) if a <= b))
             }
             (None, Amount::Const(_)) => false,
