@@ -2,7 +2,8 @@
 
 use super::{Lower, MAX_INSTRS, Map};
 use crate::ir::{
-    Block, BlockId, Edge, End, FuncId, Instr, InstrId, Loop, LoopId, Op, SpawnKind, Unknown,
+    Block, BlockId, Edge, End, FuncId, FuncKind, Instr, InstrId, Loop, LoopId, Op, SpawnKind,
+    Unknown,
 };
 use crate::syntax::{Name, Span};
 
@@ -55,6 +56,18 @@ pub(super) enum How {
 }
 
 impl Lower<'_, '_> {
+    /// Whether the function at hand is a test or stands in one.
+    pub(super) fn is_in_test(&self) -> bool {
+        const STARTS: [&str; 4] = ["Test", "Benchmark", "Fuzz", "Example"];
+        let around = std::iter::successors(Some(self.body.id), |func| self.ir[*func].parent);
+        around.into_iter().any(|func| match &self.ir[func].kind {
+            FuncKind::Declared { key, .. } => {
+                STARTS.iter().any(|start| key.name.starts_with(start))
+            }
+            _ => false,
+        })
+    }
+
     /// A block for later.
     pub(super) fn new_block(&mut self) -> BlockId {
         let id = BlockId::at(self.body.blocks.len());

@@ -6,8 +6,8 @@ use super::body::How;
 use super::call::Site;
 use super::known::Known;
 use crate::ir::{
-    Amount, Call, Callee, Const, Edge, End, Escape, FuncKind, Mode, ObjectKind, Op, Parent, Place,
-    PlaceId, Shape, SpawnKind, Unknown, Value,
+    Amount, Call, Callee, Const, Edge, End, Escape, Mode, ObjectKind, Op, Parent, Place, PlaceId,
+    Shape, SpawnKind, Unknown, Value,
 };
 use crate::syntax::Span;
 use crate::syntax::ast::{ExprId, List};
@@ -199,18 +199,6 @@ impl Lower<'_, '_> {
                 Value::Unknown
             }
         }
-    }
-
-    /// Whether the function at hand is a test or stands in one.
-    fn is_in_test(&self) -> bool {
-        const STARTS: [&str; 4] = ["Test", "Benchmark", "Fuzz", "Example"];
-        let around = std::iter::successors(Some(self.body.id), |func| self.ir[*func].parent);
-        around.into_iter().any(|func| match &self.ir[func].kind {
-            FuncKind::Declared { key, .. } => {
-                STARTS.iter().any(|start| key.name.starts_with(start))
-            }
-            _ => false,
-        })
     }
 
     /// Results that hold nothing that is followed.

@@ -3,7 +3,8 @@
 use gorphan_model::Operation;
 
 use super::context::location;
-use super::crowd::{Crowd, Left, LeftBy, crowd, latest};
+use super::crowd::{Crowd, Left, LeftBy, crowd};
+use super::rounds::latest;
 use super::{Context, Rule, verdict};
 use crate::finding::{Edit, Finding};
 use crate::ir::{Amount, At, FuncId, InstrId, Op, Site};

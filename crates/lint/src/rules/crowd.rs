@@ -1,18 +1,19 @@
 //! A channel that one function makes and receives from, and the goroutines it starts to send on it.
 
 use super::order::{comes_first, follows, is_driven, is_within, may_pass};
+use super::rounds::is_by_rounds;
 use super::{ChanUse, Context, Role};
 use crate::ir::{
     Amount, At, BlockId, End, FuncId, InstrId, LoopId, LoopKind, ObjectId, Op, Place, PlaceId,
-    Point, Test, Value, VarKind,
+    Test, Value, VarKind,
 };
 use crate::summary::{Effect, EffectKind, Exit, Step, Trace, Visit};
 
 /// Sends and receives on one way are counted up to this; more are as good as that many.
-const MANY: u8 = 8;
+pub(super) const MANY: u8 = 8;
 
 /// Sends of one goroutine are told apart up to this.
-const COUNTED: u8 = 4;
+pub(super) const COUNTED: u8 = 4;
 
 /// A channel with its maker.
 #[derive(Debug, Clone)]
@@ -228,36 +229,6 @@ fn sender(
     }
 }
 
-/// Whether from a `go` every way to its next time receives from a channel.
-fn is_by_rounds(context: &Context<'_>, func: FuncId, spawn: InstrId, object: ObjectId) -> bool {
-    let Some((block, _)) = context.index().get(At { func, instr: spawn }) else {
-        return false;
-    };
-    let from = Point {
-        block,
-        instr: spawn,
-    };
-    let answer = context.analysis.search(func, from, false, |is_past, step| {
-        if step == Step::Run(spawn) {
-            return match std::mem::replace(is_past, true) {
-                true => Visit::Found,
-                false => Visit::On,
-            };
-        }
-        let receives = context.effects(func, step).into_iter().any(|effect| {
-            matches!(effect.kind, EffectKind::Recv(_))
-                && !effect.spawned
-                && effect.always
-                && context.is_only(effect.place, object)
-        });
-        match receives {
-            true => Visit::Cut,
-            false => Visit::On,
-        }
-    });
-    answer.trace().is_none()
-}
-
 /// How many of some sends one way can come to; exact where all stand in one function.
 fn most_sends(context: &Context<'_>, sends: &[Effect]) -> u8 {
     let Some(first) = sends.first() else {
@@ -288,36 +259,6 @@ fn most_sends(context: &Context<'_>, sends: &[Effect]) -> u8 {
         Some(COUNTED) => MANY,
         Some(count) => count,
         None => 1,
-    }
-}
-
-/// As the how manieth of some sends of one function a way can come to one of them, at most.
-pub(super) fn latest(context: &Context<'_>, sends: &[Effect], one: At) -> u8 {
-    if sends.iter().any(|send| send.at.func != one.func) {
-        return MANY;
-    }
-    let entry = context.ir()[one.func].entry();
-    let mut latest = 0;
-    context
-        .analysis
-        .search(one.func, entry, 0_u8, |sent, step| {
-            if let Some(instr) = Context::step_instr(step) {
-                let at = At {
-                    func: one.func,
-                    instr,
-                };
-                *sent = sent
-                    .saturating_add(u8::from(sends.iter().any(|send| send.at == at)))
-                    .min(COUNTED);
-                if at == one {
-                    latest = latest.max(*sent);
-                }
-            }
-            Visit::On
-        });
-    match latest {
-        0 | COUNTED => MANY,
-        latest => latest,
     }
 }
 

@@ -18,6 +18,7 @@ mod live;
 mod order;
 mod remedy;
 mod resource;
+mod rounds;
 mod started_elsewhere;
 mod waits;
 
