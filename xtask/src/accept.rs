@@ -51,7 +51,14 @@ pub(crate) fn run_suite(root: &Path, arguments: &[&str]) -> Outcome {
     }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     run(Command::new(cargo)
-        .args(["test", "--package", "gorphan", "--test", "accept"])
+        .args([
+            "test",
+            "--package",
+            "gorphan",
+            "--no-default-features",
+            "--test",
+            "accept",
+        ])
         .args(["--profile", profile, "--"])
         .args(["--ignored", "--exact", "--nocapture", "--test-threads=1"])
         .args(tests)

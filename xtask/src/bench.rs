@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Outcome, output, run};
+use crate::{Outcome, SHIPPED, SHIPPED_FOLDER, WITHOUT_FLEET, output, run};
 
 /// Rounds per pair; each process times this many runs itself as well.
 const ROUNDS: usize = 5;
@@ -48,15 +48,9 @@ fn prepare(root: &Path) -> Result<Bench, String> {
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let cargo = |args: &[&str]| run(Command::new("cargo").args(args).current_dir(root));
-    cargo(&["build", "--release", "--quiet", "--package", "gorphan"])?;
-    let example = [
-        "build",
-        "--release",
-        "--quiet",
-        "--package",
-        "gorphan-decode",
-    ];
-    cargo(&[example.as_slice(), &["--example", "time_decode"]].concat())?;
+    cargo(&[&SHIPPED[..], &["--package", "gorphan", WITHOUT_FLEET]].concat())?;
+    let example = ["--package", "gorphan-decode", "--example", "time_decode"];
+    cargo(&[&SHIPPED[..], &example].concat())?;
     let calls = root.join("xtask/bench/generate/calls.go");
     fs::write(&calls, calls_source()).map_err(|error| format!("{}: {error}", calls.display()))?;
     for name in ["generate", "peers"] {
@@ -77,7 +71,7 @@ fn prepare(root: &Path) -> Result<Bench, String> {
             run(Command::new(folder.join("generate")).arg(&folder).arg(kind))?;
         }
     }
-    let release = root.join("target/release");
+    let release = root.join(SHIPPED_FOLDER);
     Ok(Bench {
         ours: release.join("examples/time_decode"),
         gorphan: release.join("gorphan"),

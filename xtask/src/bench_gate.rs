@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Outcome, output, run};
+use crate::{Outcome, SHIPPED, SHIPPED_FOLDER, WITHOUT_FLEET, output, run};
 
 /// Rounds; in each, every way has its turn.
 const ROUNDS: usize = 7;
@@ -38,9 +38,14 @@ pub(crate) fn run_all(root: &Path, given: Option<&str>) -> Outcome {
     let gorphan = match given {
         Some(given) => given.to_owned(),
         None => {
-            let build = ["build", "--release", "--quiet", "--package", "gorphan"];
-            run(Command::new("cargo").args(build).current_dir(root))?;
-            root.join("target/release/gorphan").display().to_string()
+            let mut cargo = Command::new("cargo");
+            cargo.args(SHIPPED);
+            cargo.args(["--package", "gorphan", WITHOUT_FLEET]);
+            run(cargo.current_dir(root))?;
+            root.join(SHIPPED_FOLDER)
+                .join("gorphan")
+                .display()
+                .to_string()
         }
     };
     let folder = root.join("target/bench/gate");

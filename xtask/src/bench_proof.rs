@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::{Outcome, output, run};
+use crate::{Outcome, SHIPPED, SHIPPED_FOLDER, WITHOUT_FLEET, output, run};
 
 /// Rounds of each.
 const ROUNDS: usize = 3;
@@ -49,18 +49,12 @@ pub(crate) fn run_all(root: &Path, go: &str) -> Outcome {
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for package in [
-        &["build", "--release", "--quiet", "--package", "gorphan"][..],
-        &[
-            "build",
-            "--release",
-            "--quiet",
-            "--package",
-            "gorphan-goruntime",
-            "--example",
-            "time_read",
-        ],
+        &["--package", "gorphan", WITHOUT_FLEET][..],
+        &["--package", "gorphan-goruntime", "--example", "time_read"],
     ] {
-        run(Command::new("cargo").args(package).current_dir(root))?;
+        let mut cargo = Command::new("cargo");
+        cargo.args(SHIPPED).args(package);
+        run(cargo.current_dir(root))?;
     }
     let crowd = folder.join("crowd");
     let mut build = Command::new(go);
@@ -128,7 +122,7 @@ fn start(binary: &Path, numbers: &[String]) -> Result<Crowd, String> {
 }
 
 fn compare(root: &Path, crowd: &Crowd, pid: &str, debuggers: &Debuggers) {
-    let release = root.join("target/release");
+    let release = root.join(SHIPPED_FOLDER);
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .to_string();

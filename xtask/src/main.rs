@@ -42,6 +42,13 @@ usage: cargo xtask COMMAND
   cross         compile for macOS and Windows; needs the targets and cargo-zigbuild
 ";
 
+/// How cargo builds what is measured: as releases are.
+pub(crate) const SHIPPED: [&str; 4] = ["build", "--quiet", "--profile", "release-lto"];
+/// Where that is then.
+pub(crate) const SHIPPED_FOLDER: &str = "target/release-lto";
+/// Without the engine of the history, which takes minutes to build and no part in what is measured.
+pub(crate) const WITHOUT_FLEET: &str = "--no-default-features";
+
 /// What a chore ends with: the reason it failed, for people.
 type Outcome = Result<(), String>;
 
@@ -221,7 +228,8 @@ fn fuzz(seconds: &str) -> Outcome {
 fn dist(target: &str) -> Outcome {
     cargo(&[
         "build",
-        "--release",
+        "--profile",
+        "release-lto",
         "--package",
         "gorphan",
         "--target",
@@ -231,7 +239,7 @@ fn dist(target: &str) -> Outcome {
     let folder = root().join("target/dist").join(&name);
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(&folder).map_err(failed)?;
-    let built = format!("target/{target}/release/gorphan");
+    let built = format!("target/{target}/release-lto/gorphan");
     for file in [&built, "README.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         let from = root().join(file);
         let to = folder.join(from.file_name().unwrap_or_default());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Figures, ROUNDS, figures, median, mib, one_core};
-use crate::{Outcome, output, run};
+use crate::{Outcome, SHIPPED, SHIPPED_FOLDER, output, run};
 
 /// Runs that each process times; the median of them is taken, and of the rounds again.
 const RUNS: &str = "3";
@@ -15,9 +15,9 @@ const RUNS: &str = "3";
 pub(crate) fn run_all(root: &Path) -> Outcome {
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let build = ["build", "--release", "--quiet", "--package", "gorphan-lint"];
     let mut cargo = Command::new("cargo");
-    cargo.args(build).args(["--example", "time_parse"]);
+    cargo.args(SHIPPED);
+    cargo.args(["--package", "gorphan-lint", "--example", "time_parse"]);
     run(cargo.current_dir(root))?;
     let peer = folder.join("shape");
     let mut go = Command::new("go");
@@ -25,7 +25,7 @@ pub(crate) fn run_all(root: &Path) -> Outcome {
     run(go.current_dir(root.join("crates/lint/tests/shape")))?;
 
     let (list, bytes) = list_sources(&folder)?;
-    let ours = root.join("target/release/examples/time_parse");
+    let ours = root.join(SHIPPED_FOLDER).join("examples/time_parse");
     let time = |program: &Path, args: &[&str]| -> Result<Figures, String> {
         let paths = File::open(&list).map_err(|error| format!("{}: {error}", list.display()))?;
         figures(one_core(program).args(args).stdin(paths))
