@@ -77,6 +77,8 @@ struct Builder<'a> {
     /// States by status, wait reason, and whether it is in a bubble.
     states: HashMap<(Status, u8, bool), (State, bool), RandomState>,
     frames: HashMap<Call<'a>, Frame>,
+    /// Room for the frames of a goroutine: most have a sample already.
+    spare: Vec<Physical>,
     snapshot: Snapshot,
     details: Details,
     problems_elided: u64,
@@ -214,6 +216,7 @@ impl<'a> Builder<'a> {
             starts: HashMap::default(),
             states: HashMap::default(),
             frames: HashMap::new(),
+            spare: Vec::new(),
             snapshot: Snapshot::new(Format::Memory, ProfileKind::Goroutine),
             details: Details::default(),
             problems_elided: 0,
@@ -309,8 +312,8 @@ impl<'a> Builder<'a> {
         let length = whole.min(self.frozen.stack_bytes);
         let bytes = self.frozen.slice_near(&self.near.stack, sp, length);
         let bytes = bytes.unwrap_or_default();
-        let (frames, cut) = self.unwinder.unwind(start, bytes);
-        let Some(cut) = cut else {
+        let mut frames = std::mem::take(&mut self.spare);
+        let Some(cut) = self.unwinder.unwind(start, bytes, &mut frames) else {
             return (frames, false);
         };
         let (address, what) = match cut {
@@ -352,6 +355,7 @@ impl<'a> Builder<'a> {
             outcome: self.outcome,
         };
         if let Some(known) = self.samples.get(&key) {
+            self.spare = key.frames;
             return *known;
         }
         let calls = self.unwinder.shown(&key.frames);

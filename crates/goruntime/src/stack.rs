@@ -139,18 +139,23 @@ impl<'a> Unwinder<'a> {
         Some(self.code.find(pc)?.name)
     }
 
-    /// The frames of a stack whose bytes from the stack pointer on are `stack`, innermost first.
-    pub(crate) fn unwind(&mut self, start: Start, stack: &[u8]) -> (Vec<Physical>, Option<Cut>) {
+    /// Puts the frames of a stack whose bytes from the stack pointer on are `stack` into `frames`, innermost first.
+    pub(crate) fn unwind(
+        &mut self,
+        start: Start,
+        stack: &[u8],
+        frames: &mut Vec<Physical>,
+    ) -> Option<Cut> {
+        frames.clear();
         let base = start.place.sp;
         let word = |at: u64| word_at(stack, at.checked_sub(base)?);
         let (mut pc, mut sp, mut link) = (start.place.pc, base, start.link);
         let (mut interrupted, mut first) = (start.interrupted, true);
-        let mut frames = Vec::new();
         let frame = self.frame;
         if pc == 0 {
             // A call of a nil function: the caller's frame begins behind the return address.
             let Some(caller) = word(sp) else {
-                return (frames, Some(Cut::NotCopied(Address(sp))));
+                return Some(Cut::NotCopied(Address(sp)));
             };
             (pc, sp, link) = (caller, sp.saturating_add(frame.above), 0);
         }
@@ -158,7 +163,7 @@ impl<'a> Unwinder<'a> {
             let minor = self.minor;
             let linked = self.linked(pc);
             let Some(site) = self.site(linked) else {
-                return (frames, Some(Cut::UnknownCode(Address(pc))));
+                return Some(Cut::UnknownCode(Address(pc)));
             };
             let within = !interrupted && linked > site.entry;
             frames.push(Physical {
@@ -166,32 +171,32 @@ impl<'a> Unwinder<'a> {
             });
             let lost = site.writes_sp && !(first && start.syscall);
             let Some(frame_bytes) = site.frame_bytes else {
-                return (frames, None);
+                return None;
             };
             if site.top || lost {
-                return (frames, None);
+                return None;
             }
             let bytes = u64::try_from(frame_bytes).ok();
             let returns = bytes.and_then(|bytes| frame.returns(sp, bytes, link));
             let Some(Returns { to, next_sp }) = returns else {
-                return (frames, Some(Cut::FrameSize(Address(pc))));
+                return Some(Cut::FrameSize(Address(pc)));
             };
             let caller = match to {
                 To::Linked(caller) => caller,
                 To::At(at) => match word(at) {
                     Some(caller) => caller,
-                    None => return (frames, Some(Cut::NotCopied(Address(at)))),
+                    None => return Some(Cut::NotCopied(Address(at))),
                 },
             };
             if caller == 0 {
-                return (frames, None);
+                return None;
             }
             interrupted = site.injected && (minor >= 21 || site.panics);
             // The stack pointer grows with each frame, so this ends within the copied bytes.
             (pc, sp, first, link) = (caller, next_sp, false, 0);
             if site.injected && frame.links {
                 let Some(saved) = word(sp) else {
-                    return (frames, Some(Cut::NotCopied(Address(sp))));
+                    return Some(Cut::NotCopied(Address(sp)));
                 };
                 (link, sp) = (saved, sp.saturating_add(INJECTED_BYTES));
             }
