@@ -37,7 +37,7 @@ pub(crate) fn run_suite(root: &Path, arguments: &[&str]) -> Outcome {
     if tests.is_empty() {
         return Err(USAGE.to_owned());
     }
-    let (mut snapshots, mut profile) = ("", "dev");
+    let (mut snapshots, mut profile) = ("", "release");
     while let [option, value, more @ ..] = rest {
         match *option {
             "--snapshots" => snapshots = value,
