@@ -28,11 +28,12 @@ pub(super) struct Told {
     pub(super) attempts: u32,
 }
 
-/// The goroutines of a target.
+/// The goroutines of a target. `is_last` says that it is not asked for more.
 pub(super) async fn goroutines(
     shared: &Shared<'_>,
     target: &Target,
     way: &Way,
+    is_last: bool,
     told: &mut Told,
 ) -> Result<Snapshot, String> {
     let profiles = match &target.address {
@@ -47,7 +48,7 @@ pub(super) async fn goroutines(
     let mut wait = RETRY_AFTER;
     loop {
         told.attempts += 1;
-        let fetched = profile(shared, &profiles.goroutine, way, told).await;
+        let fetched = profile(shared, &profiles.goroutine, way, is_last, told).await;
         let error = match fetched {
             Ok(snapshot) => return Ok(snapshot),
             Err(error) => error,
@@ -65,15 +66,11 @@ pub(super) async fn goroutines(
 /// The goroutines that the runtime itself reports as leaked; `None` where it does not.
 pub(super) async fn leaks(
     shared: &Shared<'_>,
-    target: &Target,
+    url: &Url,
     way: &Way,
     told: &mut Told,
 ) -> Option<Snapshot> {
-    let Address::Http(profiles) = &target.address else {
-        return None;
-    };
-    let url = profiles.leak.as_ref()?;
-    let mut snapshot = profile(shared, url, way, told).await.ok()?;
+    let mut snapshot = profile(shared, url, way, true, told).await.ok()?;
     // A server that gives the same page for every path is not the runtime's word.
     if snapshot.profile != gorphan_model::ProfileKind::GoroutineLeak {
         return None;
@@ -86,6 +83,7 @@ async fn profile(
     shared: &Shared<'_>,
     url: &Url,
     way: &Way,
+    is_last: bool,
     told: &mut Told,
 ) -> Result<Snapshot, FetchError> {
     let bounds = Bounds {
@@ -93,7 +91,11 @@ async fn profile(
         time: way.timeout,
     };
     told.requests += 1;
-    let answer = way.client.get(url, bounds, Some(&shared.room)).await?;
+    // Tens of thousands of connections that wait for the next sweep are no use to anybody.
+    let close = [("connection", "close".to_owned())];
+    let headers = if is_last { &close[..] } else { &[] };
+    let room = Some(&shared.room);
+    let answer = way.client.get_with(url, headers, bounds, room).await?;
     told.bytes += answer.body.len() as u64;
     decode(answer, MAX_UNPACKED_BYTES).await
 }

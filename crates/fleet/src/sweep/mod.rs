@@ -15,11 +15,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use gorphan_model::{Snapshot, group::Site};
+use url::Url;
 
 use crate::clients::Clients;
 use crate::config::{FleetConfig, Job};
-use crate::discover::Target;
+use crate::discover::{Address, Target};
 use crate::http::{Client, FetchError, Room};
 
 pub use breaker::Breaker;
@@ -175,7 +178,10 @@ impl Sweeper {
             done: Mutex::new(swept),
             lacking: Mutex::new(Vec::new()),
         };
-        all((0..workers).map(|_| work(&shared)).collect()).await;
+        // Side by side on this task; only who can go on is asked to.
+        let mut workers: FuturesUnordered<_> = (0..workers).map(|_| work(&shared)).collect();
+        while workers.next().await.is_some() {}
+        drop(workers);
         let lacking = shared
             .lacking
             .into_inner()
@@ -216,20 +222,6 @@ impl Sweeper {
     }
 }
 
-/// Runs futures side by side on this task.
-async fn all<F: Future<Output = ()>>(futures: Vec<F>) {
-    let mut pending: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        pending.retain_mut(|one| one.as_mut().poll(context).is_pending());
-        if pending.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-}
-
 /// Takes one host after the other from the queue, and its targets one after the other.
 async fn work(shared: &Shared<'_>) {
     loop {
@@ -250,10 +242,11 @@ async fn work(shared: &Shared<'_>) {
 /// Asks one target for its profile, and for its leak profile where it has one.
 async fn look(shared: &Shared<'_>, target: Arc<Target>, way: &Way) {
     let mut told = fetch::Told::default();
-    let result = fetch::goroutines(shared, &target, way, &mut told).await;
-    let leaks = match &result {
-        Ok(_) => leaks(shared, &target, way, &mut told).await,
-        Err(_) => None,
+    let leak_profile = leak_profile(shared, &target);
+    let result = fetch::goroutines(shared, &target, way, leak_profile.is_none(), &mut told).await;
+    let leaks = match (&result, &leak_profile) {
+        (Ok(_), Some(url)) => leaks(shared, &target, url, way, &mut told).await,
+        _ => None,
     };
     let mut done = shared.done.lock().unwrap_or_else(PoisonError::into_inner);
     done.requests += told.requests;
@@ -272,18 +265,26 @@ async fn look(shared: &Shared<'_>, target: Arc<Target>, way: &Way) {
     }
 }
 
+/// Where a target may have its leak profile: not if it has said in this version that it has none.
+fn leak_profile<'a>(shared: &Shared<'_>, target: &'a Target) -> Option<&'a Url> {
+    let Address::Http(profiles) = &target.address else {
+        return None;
+    };
+    let version = (key(target), target.version().to_owned());
+    let url = profiles.leak.as_ref();
+    url.filter(|_| !shared.without_leaks.contains(&version))
+}
+
 async fn leaks(
     shared: &Shared<'_>,
-    target: &Arc<Target>,
+    target: &Target,
+    url: &Url,
     way: &Way,
     told: &mut fetch::Told,
 ) -> Option<Snapshot> {
-    let version = (key(target), target.version().to_owned());
-    if shared.without_leaks.contains(&version) {
-        return None;
-    }
-    let found = fetch::leaks(shared, target, way, told).await;
+    let found = fetch::leaks(shared, url, way, told).await;
     if found.is_none() {
+        let version = (key(target), target.version().to_owned());
         let mut lacking = shared
             .lacking
             .lock()
