@@ -170,9 +170,7 @@ impl<'a> Unwinder<'a> {
                 pc: if within { linked - 1 } else { linked },
             });
             let lost = site.writes_sp && !(first && start.syscall);
-            let Some(frame_bytes) = site.frame_bytes else {
-                return None;
-            };
+            let frame_bytes = site.frame_bytes?;
             if site.top || lost {
                 return None;
             }
