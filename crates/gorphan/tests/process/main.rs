@@ -115,12 +115,15 @@ fn agreed(group: &Value) -> Value {
     })
 }
 
-/// The groups of a fixture's own dump, once its main goroutine has gone from saying that it is ready to waiting.
+/// The groups of a fixture's own dump, once its main goroutine has gone from saying that it is ready to waiting, and the one that
+/// took the connection waits for the next.
 fn own_groups(fixture: &Fixture, folder: &TempDir) -> BTreeMap<String, Value> {
     let path = folder.path().join("dump");
     let dump = loop {
         let dump = fixture.get("/debug/pprof/goroutine?debug=2");
-        if String::from_utf8_lossy(&dump).contains("os.(*File).Read(") {
+        let text = String::from_utf8_lossy(&dump);
+        let waits = ["os.(*File).Read(", "internal/poll.(*FD).Accept("];
+        if waits.iter().all(|call| text.contains(call)) && !text.contains("[runnable]") {
             break dump;
         }
     };
