@@ -12,8 +12,21 @@ use crate::{Outcome, run};
 const START: Duration = Duration::from_secs(60);
 const BUCKET: &str = "gorphan-accept";
 
-/// Fetches moto by pip where it is not there, starts it, and runs the test.
+/// Runs the test of the history.
 pub(crate) fn run_suite(root: &Path) -> Outcome {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    // Of the whole workspace, so that the engine is not built once more with other features.
+    let mut command = Command::new(cargo);
+    command
+        .args(["test", "--workspace", "--lib", "--"])
+        .args(["--ignored", "--exact", "store::tests::in_an_object_store"])
+        .current_dir(root);
+    with_store(root, &mut command)
+}
+
+/// Fetches moto by pip where it is not there, starts it, and runs a command that finds its way to an empty bucket in its
+/// environment.
+pub(crate) fn with_store(root: &Path, command: &mut Command) -> Outcome {
     let folder = root.join("target/moto");
     let server = folder.join("bin/moto_server");
     if !server.exists() {
@@ -27,7 +40,7 @@ pub(crate) fn run_suite(root: &Path) -> Outcome {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("cannot start moto_server: {error}"))?;
-    let tested = make_bucket(port, &mut server).and_then(|()| test(root, port));
+    let tested = make_bucket(port, &mut server).and_then(|()| test(command, port));
     let _ = server.kill();
     let _ = server.wait();
     tested
@@ -67,17 +80,12 @@ fn make_bucket(port: u16, server: &mut Child) -> Outcome {
     }
 }
 
-fn test(root: &Path, port: u16) -> Outcome {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    // Of the whole workspace, so that the engine is not built once more with other features.
-    run(Command::new(cargo)
-        .args(["test", "--workspace", "--lib", "--"])
-        .args(["--ignored", "--exact", "store::tests::in_an_object_store"])
+fn test(command: &mut Command, port: u16) -> Outcome {
+    run(command
         .env("GORPHAN_ACCEPT_S3", format!("s3://{BUCKET}/some/prefix"))
         .env("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"))
         .env("AWS_ALLOW_HTTP", "true")
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "moto")
-        .env("AWS_SECRET_ACCESS_KEY", "moto")
-        .current_dir(root))
+        .env("AWS_SECRET_ACCESS_KEY", "moto"))
 }

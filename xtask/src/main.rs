@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod accept_cluster;
 mod accept_s3;
 mod bench;
 mod bench_fleet;
@@ -35,6 +36,7 @@ usage: cargo xtask COMMAND
   bench source  of that only reading Go source, beside Go's own parser; needs Go
   accept ...    long tests of proofs over several Go versions; without arguments it lists them
   accept s3     the history in a store that speaks S3; needs Python
+  accept cluster  the history asked by way of a Ballista cluster, which it builds: a second build of the engine; needs Python
   layouts GO    the runtime's struct offsets in the version of that go command
   simulate [SERVICES [WEEKS [SEED]]]  judge a simulated fleet: what is found, how soon, and what falsely
   fuzz SECONDS  every fuzz target for that long; needs a nightly toolchain and cargo-fuzz
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         ["precision", ledger] => precision::run_all(&root(), ledger),
         ["bench", "source"] => bench::source::run_all(&root()),
         ["accept", "s3"] => accept_s3::run_suite(&root()),
+        ["accept", "cluster"] => accept_cluster::run_suite(&root()),
         ["accept", rest @ ..] => accept::run_suite(&root(), rest),
         ["layouts", go] => layouts::run(&root(), go),
         ["simulate", rest @ ..] => simulate(rest),

@@ -181,3 +181,27 @@ fn bad_arguments_are_explained() {
         check_failure(gorphan(&folder).args(arguments), words);
     }
 }
+
+#[cfg(feature = "fleet")]
+#[test]
+fn engines_that_cannot_be_asked_are_refused() {
+    let folder = folder();
+    let refused = |engine: &str, words: &[&str]| {
+        for command in [["query", "SELECT 1"], ["history", "main.f"]] {
+            let mut asked = gorphan(&folder);
+            asked.args(command).args(["--engine", engine]);
+            check_failure(&mut asked, &[&["cannot use --engine"], words].concat());
+        }
+    };
+    refused("http://a:1", &["ballista://HOST:PORT", "not with http://"]);
+    refused("ballista://user:secret@a:1", &["and nothing else"]);
+    #[cfg(not(feature = "cluster"))]
+    refused(
+        "ballista://a:1",
+        &[
+            "built without the cargo feature cluster",
+            "a:1",
+            "--features cluster",
+        ],
+    );
+}

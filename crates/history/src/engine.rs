@@ -37,7 +37,7 @@ pub(crate) fn wrong(error: DataFusionError) -> StoreError {
     StoreError::Query(root.lines().next().unwrap_or_default().to_owned())
 }
 
-/// A session in which every kind is a table over the manifest's files that reach into `from..=to`.
+/// A session of this process in which every kind is a table over the manifest's files that reach into `from..=to`.
 pub(crate) fn session(
     place: &Place,
     manifest: &Manifest,
@@ -47,15 +47,27 @@ pub(crate) fn session(
 ) -> Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
     let context = SessionContext::new_with_config_rt(config, Arc::clone(environment));
+    register_all(&context, place, manifest, from, to)?;
+    Ok(context)
+}
+
+/// Makes every kind a table of a session, over the manifest's files that reach into `from..=to`.
+pub(crate) fn register_all(
+    context: &SessionContext,
+    place: &Place,
+    manifest: &Manifest,
+    from: i64,
+    to: i64,
+) -> Result<()> {
     context.register_object_store(&place.root()?, Arc::clone(&place.store));
     for kind in Kind::ALL {
         let entries = manifest.of(kind);
         let entries: Vec<&Entry> = entries
             .filter(|entry| entry.from <= to && from <= entry.to)
             .collect();
-        register(&context, place, kind, &entries)?;
+        register(context, place, kind, &entries)?;
     }
-    Ok(context)
+    Ok(())
 }
 
 fn register(context: &SessionContext, place: &Place, kind: Kind, entries: &[&Entry]) -> Result<()> {

@@ -70,6 +70,14 @@ pub enum StoreError {
     /// A query is wrong, or asks for too much.
     #[error("cannot answer the query: {0}")]
     Query(String),
+    /// A cluster's scheduler is away.
+    #[error("cannot reach the scheduler {scheduler}: {why}")]
+    Scheduler {
+        /// Its address.
+        scheduler: String,
+        /// What the system said.
+        why: String,
+    },
     /// The engine ended otherwise than with an answer.
     #[error("cannot {0}: the history's engine stopped")]
     Stopped(&'static str),
@@ -85,6 +93,9 @@ impl StoreError {
             Self::Locked(_) => Some("wait until it has ended, or give another history.path"),
             Self::Conflict(_) => Some("let only one gorphan sweep into a history at a time"),
             Self::NotAfter { .. } => Some("give a later time, or another history.path"),
+            Self::Scheduler { .. } => Some(
+                "start ballista-scheduler and its executors there; without --engine gorphan answers by itself",
+            ),
             Self::Later { .. } => Some("use a later gorphan"),
             _ => None,
         }

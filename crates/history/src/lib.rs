@@ -8,6 +8,7 @@
 
 mod answer;
 mod captures;
+mod cluster;
 mod driver;
 mod encode;
 mod engine;
@@ -30,6 +31,9 @@ use sha2::{Digest, Sha256};
 
 pub use answer::{Table, Value};
 pub use captures::{Capture, CaptureInfo, MAX_CAPTURE_BYTES};
+pub use cluster::Engine;
+#[cfg(feature = "cluster")]
+pub use cluster::Scheduler;
 pub use error::StoreError;
 pub use options::{DEFAULT_BUFFER_BYTES, DEFAULT_RAW_SECONDS, DEFAULT_ROLLED_UP_SECONDS, Options};
 pub use place::Location;

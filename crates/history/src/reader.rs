@@ -13,8 +13,9 @@ use gorphan_model::Operation;
 
 use crate::answer::{Answer, Table};
 use crate::captures::CaptureInfo;
+use crate::cluster::Engine;
 use crate::driver::Driver;
-use crate::engine::{self, CONTENTS, each, moment, quoted, session, wrong};
+use crate::engine::{self, CONTENTS, each, moment, quoted, wrong};
 use crate::error::{Result, StoreError};
 use crate::manifest::{self, Manifest};
 use crate::place::Place;
@@ -54,6 +55,7 @@ pub struct Reader {
     place: Place,
     driver: Driver,
     environment: Arc<RuntimeEnv>,
+    engine: Engine,
 }
 
 /// A site that was seen.
@@ -98,7 +100,17 @@ impl Reader {
             place,
             driver,
             environment: engine::environment(MEMORY_BYTES)?,
+            engine: Engine::default(),
         })
+    }
+
+    /// The same, with another engine to answer.
+    ///
+    /// # Errors
+    /// When the engine cannot read where the history is.
+    pub fn with_engine(self, engine: Engine) -> Result<Self> {
+        engine.check(&self.place)?;
+        Ok(Self { engine, ..self })
     }
 
     /// Answers a question in SQL over the views that `docs/history.md` describes. Nothing can be changed, and no files be
@@ -110,16 +122,7 @@ impl Reader {
         let sql = sql.to_owned();
         self.ask("answer a query", i64::MIN, i64::MAX, move |context| {
             let sql = sql.clone();
-            async move {
-                let answer = answer(&context, &sql, limits);
-                match tokio::time::timeout(limits.time, answer).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(StoreError::Query(format!(
-                        "it takes longer than {} seconds",
-                        limits.time.as_secs()
-                    ))),
-                }
-            }
+            async move { within(limits.time, answer(&context, &sql, limits)).await }
         })
     }
 
@@ -356,15 +359,21 @@ impl Reader {
         (from, to): (i64, i64),
         row: impl Fn(&engine::Batch, usize) -> T + Copy + Send + Sync + 'static,
     ) -> Result<Vec<T>> {
+        let embedded = self.engine == Engine::Embedded;
         self.ask("read the history", from, to, move |context| {
             let sql = sql.clone();
             async move {
                 let mut rows = Vec::new();
-                each(&context, &sql, |batch| {
+                let all = each(&context, &sql, |batch| {
                     rows.extend(batch.rows().map(|place| row(batch, place)));
                     Ok(())
-                })
-                .await?;
+                });
+                if embedded {
+                    all.await?;
+                } else {
+                    // A cluster waits for executors that may never come.
+                    within(Limits::default().time, all).await?;
+                }
                 Ok(rows)
             }
         })
@@ -383,11 +392,14 @@ impl Reader {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let (place, environment) = (self.place.clone(), Arc::clone(&self.environment));
+        let engine = self.engine.clone();
         self.driver.run(what, async move {
             let mut attempts = 1;
             loop {
                 let (manifest, _): (Manifest, _) = manifest::newest(&place).await?;
-                let context = session(&place, &manifest, &environment, from, to)?;
+                let context = engine
+                    .session(&place, &manifest, &environment, from, to)
+                    .await?;
                 let answer = question(context).await;
                 if answer.is_ok() || attempts == ATTEMPTS {
                     return answer;
@@ -410,6 +422,17 @@ fn of_site(key: &SiteKey) -> String {
         quoted(key.operation.as_str()),
         quoted(&key.function)
     )
+}
+
+/// What an engine answers, if it does so in time.
+async fn within<T>(time: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(time, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(StoreError::Query(format!(
+            "it takes longer than {} seconds",
+            time.as_secs()
+        ))),
+    }
 }
 
 /// Answers what a user asks: one statement that reads.

@@ -4,7 +4,7 @@ mod open;
 mod record;
 
 pub use gorphan_history::{
-    Backlog, Capture, CaptureInfo, FailureRecord, History, InstanceRecord, InstanceSeries,
+    Backlog, Capture, CaptureInfo, Engine, FailureRecord, History, InstanceRecord, InstanceSeries,
     KnownSite, Limits, Location, Memory, Moment, Options, Point, Reader, SiteCount, SiteKey,
     SiteRecord, StackRecord, Store, StoreError, SweepRecord, Table, Value, WARM_UP_SECONDS,
 };

@@ -13,6 +13,9 @@ pub(crate) struct PlaceArgs {
     /// The history: a folder, or s3://, gs:// or az:// (default: that of the configuration)
     #[arg(long, value_name = "PLACE", value_hint = ValueHint::DirPath)]
     pub(crate) history: Option<String>,
+    /// Have a Ballista cluster answer, by way of its scheduler (a build with the cargo feature cluster)
+    #[arg(long, value_name = "ballista://HOST:PORT")]
+    pub(crate) engine: Option<String>,
 }
 
 /// How an answer is written.

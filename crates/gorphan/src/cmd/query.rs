@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use gorphan_fleet::FleetConfig;
-use gorphan_fleet::history::{FOLDER, Limits, Location, Reader, StoreError};
+use gorphan_fleet::history::{Engine, FOLDER, Limits, Location, Reader, StoreError};
 
 use super::{Outcome, table};
 use crate::args::history::{PlaceArgs, Query};
@@ -40,8 +40,13 @@ pub(crate) fn run(args: &Query) -> Result<Outcome> {
 
 /// Opens the history that is asked for.
 pub(super) fn open(args: &PlaceArgs) -> Result<Reader> {
+    let engine = match &args.engine {
+        None => Engine::default(),
+        Some(given) => Engine::parse(given)
+            .map_err(|why| Failure::new(format!("cannot use --engine: {why}")))?,
+    };
     let location = location(args)?;
-    Reader::open(&location).map_err(|error| {
+    let reader = Reader::open(&location).map_err(|error| {
         let failure = Failure::new(error.to_string());
         match location {
             Location::Folder(_) => {
@@ -49,7 +54,8 @@ pub(super) fn open(args: &PlaceArgs) -> Result<Reader> {
             }
             Location::Store(_) => failure,
         }
-    })
+    })?;
+    reader.with_engine(engine).map_err(failed)
 }
 
 fn location(args: &PlaceArgs) -> Result<Location> {
