@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use url::Url;
 
@@ -53,6 +54,15 @@ impl Engine {
             place: place.to_string(),
             why: "Ballista's executors read folders and s3:// alone".to_owned(),
         })
+    }
+
+    /// Holds that a question is one that it answers rightly.
+    pub(crate) fn check_plan(&self, plan: &LogicalPlan) -> Result<()> {
+        match self {
+            Self::Embedded => Ok(()),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => remote::check_offsets(plan),
+        }
     }
 
     /// A session in which every kind is a table over the manifest's files that reach into `from..=to`.
@@ -108,8 +118,10 @@ mod remote {
     use std::time::Duration;
 
     use ballista::prelude::{SessionConfigExt, SessionContextExt};
+    use datafusion::common::tree_node::TreeNodeRecursion;
     use datafusion::execution::SessionStateBuilder;
     use datafusion::execution::runtime_env::RuntimeEnv;
+    use datafusion::logical_expr::{FetchType, LogicalPlan, SkipType};
     use datafusion::prelude::{SessionConfig, SessionContext};
     use tokio::net::TcpStream;
 
@@ -118,6 +130,31 @@ mod remote {
 
     /// For reaching the scheduler: whoever asks waits.
     const CONNECT: Duration = Duration::from_secs(10);
+
+    /// A plan that is sent has 2^63-1 in place of no limit. Rows to skip are added to that, and what then no longer fits
+    /// makes Ballista 55 lose rows: such a question is refused.
+    pub(super) fn check_offsets(plan: &LogicalPlan) -> Result<()> {
+        let mut fits = true;
+        let visited = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::Limit(limit) = node {
+                fits &= match (limit.get_skip_type()?, limit.get_fetch_type()?) {
+                    (SkipType::Literal(0), _) => true,
+                    (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) => skip
+                        .checked_add(fetch)
+                        .is_some_and(|all| i64::try_from(all).is_ok()),
+                    _ => false,
+                };
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        visited.map_err(wrong)?;
+        if fits {
+            return Ok(());
+        }
+        Err(StoreError::Query(
+            "a cluster takes OFFSET only beside a LIMIT, both as numbers".to_owned(),
+        ))
+    }
 
     /// Where a Ballista scheduler is.
     #[derive(Debug, Clone, PartialEq, Eq)]

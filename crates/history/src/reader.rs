@@ -119,10 +119,11 @@ impl Reader {
     /// # Errors
     /// When the question is wrong or takes more than it may, or the history cannot be read.
     pub fn query(&self, sql: &str, limits: Limits) -> Result<Table> {
-        let sql = sql.to_owned();
+        let (sql, engine) = (sql.to_owned(), self.engine.clone());
         self.ask("answer a query", i64::MIN, i64::MAX, move |context| {
             let sql = sql.clone();
-            async move { within(limits.time, answer(&context, &sql, limits)).await }
+            let engine = engine.clone();
+            async move { within(limits.time, answer(&engine, &context, &sql, limits)).await }
         })
     }
 
@@ -436,12 +437,18 @@ async fn within<T>(time: Duration, answer: impl Future<Output = Result<T>>) -> R
 }
 
 /// Answers what a user asks: one statement that reads.
-async fn answer(context: &SessionContext, sql: &str, limits: Limits) -> Result<Table> {
+async fn answer(
+    engine: &Engine,
+    context: &SessionContext,
+    sql: &str,
+    limits: Limits,
+) -> Result<Table> {
     let reads = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false);
     let frame = context.sql_with_options(sql, reads).await.map_err(wrong)?;
+    engine.check_plan(frame.logical_plan())?;
     let mut answer = Answer::new(frame.schema().as_arrow());
     let mut stream = frame.execute_stream().await.map_err(wrong)?;
     while let Some(batch) = stream.next().await {

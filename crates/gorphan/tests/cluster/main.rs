@@ -29,7 +29,8 @@ const QUESTIONS: &[&str] = &[
      GROUP BY 1, 2 ORDER BY worst DESC, 1, 2 LIMIT 3",
     "SELECT service, function, max(most) AS worst FROM points WHERE at > now() - interval '1 minute'
      GROUP BY 1, 2 ORDER BY worst DESC, 1, 2",
-    "SHOW TABLES",
+    // SHOW TABLES, whose order is by chance.
+    "SELECT * FROM information_schema.tables ORDER BY table_schema, table_name",
     "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2",
     "SELECT at, services, instances + failures AS targets FROM sweeps ORDER BY at LIMIT 2",
     "SELECT count(*) FROM
@@ -49,7 +50,7 @@ const QUESTIONS: &[&str] = &[
     "SELECT service FROM versions WHERE service NOT IN (SELECT service FROM stacks WHERE stack <> '')
      UNION SELECT reason FROM failures ORDER BY 1",
     "SELECT instance, at FROM (SELECT *, row_number() OVER (PARTITION BY instance ORDER BY goroutines DESC, at) AS place
-       FROM instances) WHERE place = 1 ORDER BY instance OFFSET 1",
+       FROM instances) WHERE place = 1 ORDER BY instance LIMIT 100 OFFSET 1",
     "SELECT 1 + 1 AS two, NULL AS nothing, true AS yes",
     "SELECT * FROM points WHERE false",
 ];
@@ -130,6 +131,14 @@ fn limits(folder: &TempDir, place: &str, engine: &str) {
         ),
         ("SELECT * FROM '/etc/passwd'", "not found"),
         ("SELECT nothing FROM points", "nothing"),
+        (
+            "SELECT at FROM sweeps ORDER BY at OFFSET 1",
+            "beside a LIMIT",
+        ),
+        (
+            "SELECT (SELECT at FROM sweeps ORDER BY at LIMIT 9223372036854775807 OFFSET 29) AS last",
+            "beside a LIMIT",
+        ),
     ] {
         check_failure(
             &mut query(&[question]),
