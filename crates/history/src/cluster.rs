@@ -61,7 +61,7 @@ impl Engine {
         match self {
             Self::Embedded => Ok(()),
             #[cfg(feature = "cluster")]
-            Self::Cluster(_) => remote::check_offsets(plan),
+            Self::Cluster(_) => remote::check(plan),
         }
     }
 
@@ -119,9 +119,11 @@ mod remote {
 
     use ballista::prelude::{SessionConfigExt, SessionContextExt};
     use datafusion::common::tree_node::TreeNodeRecursion;
+    use datafusion::datasource::empty::EmptyTable;
+    use datafusion::datasource::source_as_provider;
     use datafusion::execution::SessionStateBuilder;
     use datafusion::execution::runtime_env::RuntimeEnv;
-    use datafusion::logical_expr::{FetchType, LogicalPlan, SkipType};
+    use datafusion::logical_expr::{FetchType, Limit, LogicalPlan, SkipType};
     use datafusion::prelude::{SessionConfig, SessionContext};
     use tokio::net::TcpStream;
 
@@ -131,29 +133,45 @@ mod remote {
     /// For reaching the scheduler: whoever asks waits.
     const CONNECT: Duration = Duration::from_secs(10);
 
-    /// A plan that is sent has 2^63-1 in place of no limit. Rows to skip are added to that, and what then no longer fits
-    /// makes Ballista 55 lose rows: such a question is refused.
-    pub(super) fn check_offsets(plan: &LogicalPlan) -> Result<()> {
-        let mut fits = true;
+    /// Refuses what Ballista 55 answers wrongly or never.
+    pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
+        let (mut scans, mut empty, mut offset) = (0, false, false);
         let visited = plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::Limit(limit) = node {
-                fits &= match (limit.get_skip_type()?, limit.get_fetch_type()?) {
-                    (SkipType::Literal(0), _) => true,
-                    (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) => skip
-                        .checked_add(fetch)
-                        .is_some_and(|all| i64::try_from(all).is_ok()),
-                    _ => false,
-                };
+            match node {
+                LogicalPlan::TableScan(scan) => {
+                    scans += 1;
+                    empty |= source_as_provider(&scan.source)?.is::<EmptyTable>();
+                }
+                LogicalPlan::Limit(limit) => offset |= overflows(limit)?,
+                _ => {}
             }
             Ok(TreeNodeRecursion::Continue)
         });
         visited.map_err(wrong)?;
-        if fits {
-            return Ok(());
+        if offset {
+            return Err(StoreError::Query(
+                "a cluster takes OFFSET only beside a LIMIT, both as numbers".to_owned(),
+            ));
         }
-        Err(StoreError::Query(
-            "a cluster takes OFFSET only beside a LIMIT, both as numbers".to_owned(),
-        ))
+        // A stage that joins or unites what has no files never ends.
+        if empty && scans > 1 {
+            return Err(StoreError::Query(
+                "a cluster cannot put a view that has no rows together with others".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A plan that is sent has 2^63-1 in place of no limit. Rows to skip are added to that, and rows are lost where the sum
+    /// does not fit.
+    fn overflows(limit: &Limit) -> datafusion::error::Result<bool> {
+        Ok(match (limit.get_skip_type()?, limit.get_fetch_type()?) {
+            (SkipType::Literal(0), _) => false,
+            (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) => skip
+                .checked_add(fetch)
+                .is_none_or(|all| i64::try_from(all).is_err()),
+            _ => true,
+        })
     }
 
     /// Where a Ballista scheduler is.
