@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, output, run};
+use crate::{Outcome, SHIPPED, SHIPPED_FOLDER, WITHOUT_FLEET, output, run};
 
 /// Runs of gorphan, of which the fastest is told.
 const ROUNDS: usize = 3;
@@ -26,12 +26,11 @@ struct Cost {
 }
 
 pub(crate) fn run_all(root: &Path, go: &str, staticcheck: Option<&str>) -> Outcome {
-    // Without the fleet, which takes most of the time of the build and no part here.
-    run(Command::new("cargo")
-        .args(["build", "--release", "--quiet", "--package", "gorphan"])
-        .arg("--no-default-features")
-        .current_dir(root))?;
-    let gorphan = root.join("target/release/gorphan");
+    let mut cargo = Command::new("cargo");
+    cargo.args(SHIPPED);
+    cargo.args(["--package", "gorphan", WITHOUT_FLEET]);
+    run(cargo.current_dir(root))?;
+    let gorphan = root.join(SHIPPED_FOLDER).join("gorphan");
     let goroot = PathBuf::from(
         output(
             Command::new(go)

@@ -48,10 +48,6 @@ pub(crate) fn run_all(root: &Path, file: &str) -> Outcome {
         "gorphan-lint",
         "--example",
         "find",
-        "--config",
-        "profile.release.lto=false",
-        "--config",
-        "profile.release.codegen-units=16",
     ]))?;
     let find = root.join("target/release/examples/find");
     let folder = root.join("target/precision");

@@ -1,5 +1,4 @@
-//! Clients that are kept from sweep to sweep: to make one reads certificates, the system's as well, and its connections are
-//! worth keeping.
+//! Clients that are kept from sweep to sweep: to make one reads certificates, the system's as well.
 
 use std::time::Duration;
 

@@ -20,8 +20,6 @@ use crate::push::Push;
 use crate::rank::{Judge, Judgement, cost};
 use crate::sweep::{Context, Effects, Sweeper, Swept};
 use crate::telling;
-use crate::web::Board;
-use crate::web::view::Backlog;
 
 /// Time to tell receivers; what is not told then is told after the next sweep.
 const DELIVERY: Duration = Duration::from_secs(60);
@@ -165,45 +163,6 @@ impl Fleet {
     /// The ledger.
     pub fn ledger(&self) -> &Arc<Mutex<Ledger>> {
         &self.ledger
-    }
-
-    /// Keeps what a board shows, for when the program starts again: its captures in the history, the rest in the ledger. What
-    /// does not work is for people.
-    pub fn keep(&mut self, board: &mut Board, troubles: &mut Vec<String>) {
-        let captures = board.captures.of(board.at.unwrap_or_default());
-        if let Err(error) = self.store.put_captures(&captures) {
-            troubles.push(format!("captures are not kept: {error}"));
-        }
-        troubles.extend(self.store.troubles());
-        board.history = Backlog::of(self.store.backlog());
-        let kept = board.pack();
-        let kept = kept.and_then(|packed| {
-            let done = open(&self.ledger).keep_board(&packed);
-            done.map_err(|error| error.to_string())
-        });
-        if let Err(why) = kept {
-            troubles.push(format!("what is shown is not kept for a restart: {why}"));
-        }
-    }
-
-    /// What the program showed when it last ended, as findings stand at `now`; `None` if nothing is known of it.
-    ///
-    /// # Errors
-    /// What went wrong, for people.
-    pub fn kept(&self, now: i64) -> Result<Option<Board>, String> {
-        let ledger = open(&self.ledger);
-        let packed = ledger.board().map_err(|error| error.to_string())?;
-        let Some(packed) = packed else {
-            return Ok(None);
-        };
-        let mut board = Board::unpack(&packed, &self.store)?;
-        for finding in board.iter_mut().flat_map(|board| &mut board.findings) {
-            // People may have said something meanwhile.
-            if let Ok(entry) = ledger.finding(&finding.fingerprint, now) {
-                finding.status = entry.status.as_str().to_owned();
-            }
-        }
-        Ok(board)
     }
 
     /// One pass at the time `at`, in seconds of Unix time. `now` counts from any fixed moment, and tells when sources of

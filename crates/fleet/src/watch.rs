@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::FleetConfig;
 use crate::pass::{Fleet, Manner, Pass};
-use crate::web::App;
+use crate::web::{App, Board};
 
 /// The part of the interval over which the first requests of a sweep are spread; the rest is for those that are slow.
 const SPREAD: f64 = 0.8;
@@ -52,7 +52,7 @@ pub async fn watch(
     let interval = interval(config);
     let mut first = true;
     if app.board().at.is_none() {
-        match fleet.kept(clock()) {
+        match Board::kept(fleet, clock()) {
             Ok(board) => board.into_iter().for_each(|board| app.restore(board)),
             Err(why) => tell(Told::Forgot(&why)),
         }
@@ -130,7 +130,7 @@ async fn pass(
     let took = started.elapsed();
     let board = app.board().after(&pass, took, fleet.history());
     let mut board = board.map_err(|error| error.to_string())?;
-    fleet.keep(&mut board, &mut pass.troubles);
+    board.keep(fleet, &mut pass.troubles);
     app.show(board);
     Ok((pass, took))
 }

@@ -1,7 +1,7 @@
 use gorphan_model::verdict::Policy;
 
 use super::*;
-use crate::web::{Guard, Outside};
+use crate::web::{Board, Guard, Outside};
 
 const END: i64 = 1_767_225_600;
 
@@ -58,11 +58,13 @@ async fn a_sweep_over_the_simulated_fleet_sees_what_the_plan_has() {
 
     // All of it is known after a restart.
     let mut troubles = Vec::new();
-    fleet.keep(&mut board, &mut troubles);
+    board.keep(&mut fleet, &mut troubles);
     assert_eq!(troubles, Vec::<String>::new());
     drop(fleet);
     let fleet = demo.open(folder.path()).expect("the history again");
-    let again = fleet.kept(END).expect("whole").expect("it was kept");
+    let again = Board::kept(&fleet, END)
+        .expect("whole")
+        .expect("it was kept");
     assert_eq!(again.at, board.at);
     assert_eq!(again.findings, board.findings);
     assert_eq!(again.dismissed, board.dismissed);
@@ -71,7 +73,7 @@ async fn a_sweep_over_the_simulated_fleet_sees_what_the_plan_has() {
     assert_eq!(again.targets, board.targets);
     assert_eq!(again.sweeps, board.sweeps);
     assert_eq!(again.series, board.series);
-    let views = |board: &crate::web::Board| {
+    let views = |board: &Board| {
         let all = board.captures.newest_first().map(|it| it.view.clone());
         let mut all: Vec<_> = all.collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));

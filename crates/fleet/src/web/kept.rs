@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -16,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::board::{Board, MAX_SERIES};
 use super::captures::Captures;
 use super::series;
-use super::view::Word;
+use super::view::{Backlog, Word};
 use crate::history::{History, SiteKey, Store};
+use crate::ledger::Ledger;
+use crate::pass::Fleet;
 
 /// The version of the form. Another one is left alone: the next sweep makes a board.
 const VERSION: u32 = 1;
@@ -49,11 +52,50 @@ struct Kept<B> {
 }
 
 impl Board {
+    /// Keeps what is shown, for when the program starts again: captures in the history, the rest in the ledger. What does not work
+    /// is for people.
+    pub fn keep(&mut self, fleet: &mut Fleet, troubles: &mut Vec<String>) {
+        let captures = self.captures.of(self.at.unwrap_or_default());
+        let history = fleet.history_mut();
+        if let Err(error) = history.put_captures(&captures) {
+            troubles.push(format!("captures are not kept: {error}"));
+        }
+        troubles.extend(history.troubles());
+        self.history = Backlog::of(history.backlog());
+        let kept = self.pack().and_then(|packed| {
+            let done = open(fleet.ledger()).keep_board(&packed);
+            done.map_err(|error| error.to_string())
+        });
+        if let Err(why) = kept {
+            troubles.push(format!("what is shown is not kept for a restart: {why}"));
+        }
+    }
+
+    /// What the program showed when it last ended, as findings stand at `now`; `None` if nothing is known of it.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    pub fn kept(fleet: &Fleet, now: i64) -> Result<Option<Self>, String> {
+        let ledger = open(fleet.ledger());
+        let packed = ledger.board().map_err(|error| error.to_string())?;
+        let Some(packed) = packed else {
+            return Ok(None);
+        };
+        let mut board = Self::unpack(&packed, fleet.history())?;
+        for finding in board.iter_mut().flat_map(|board| &mut board.findings) {
+            // People may have said something meanwhile.
+            if let Ok(entry) = ledger.finding(&finding.fingerprint, now) {
+                finding.status = entry.status.as_str().to_owned();
+            }
+        }
+        Ok(board)
+    }
+
     /// The board as it is kept.
     ///
     /// # Errors
     /// What is wrong with it, for people.
-    pub fn pack(&self) -> Result<Vec<u8>, String> {
+    fn pack(&self) -> Result<Vec<u8>, String> {
         let kept = Kept {
             version: VERSION,
             board: self,
@@ -68,7 +110,7 @@ impl Board {
     ///
     /// # Errors
     /// When it is damaged, or the history cannot be read.
-    pub fn unpack(packed: &[u8], history: &Store) -> Result<Option<Self>, String> {
+    fn unpack(packed: &[u8], history: &Store) -> Result<Option<Self>, String> {
         let mut text = Vec::new();
         let mut unpacked = GzDecoder::new(packed).take(MAX_BYTES);
         let read = unpacked.read_to_end(&mut text);
@@ -88,6 +130,10 @@ impl Board {
         board.captures = Captures::stored(history)?;
         Ok(Some(board))
     }
+}
+
+fn open(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn courses(board: &Board, history: &Store) -> Result<HashMap<String, super::view::Series>, String> {
